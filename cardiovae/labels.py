@@ -1,0 +1,144 @@
+"""The structures of an apical view, and the label schemes that files use for them.
+
+Inside the package a label map always holds the values of `Label`; a `LabelScheme` says which
+structures a file annotates and with which values. `LV` means the left-ventricular *cavity*;
+the epicardium is `LV` together with `MYO`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiovae.errors import ConfigError, LabelError
+
+
+class Label(IntEnum):
+    """Label values of CAMUS (Leclerc et al., IEEE TMI 38(9), 2019)."""
+
+    BACKGROUND = 0
+    LV = 1
+    MYO = 2
+    LA = 3
+
+
+STRUCTURES = (Label.LV, Label.MYO, Label.LA)
+
+
+@dataclass(frozen=True)
+class LabelScheme:
+    """Which structures a file annotates, and the value of each in that file.
+
+    Args:
+        name: How the scheme is called on the command line and in reports.
+        values: File value of each annotated structure; background is always 0.
+
+    Raises:
+        ConfigError: No LV, a value below 1 or above 255, or a value used twice.
+    """
+
+    name: str
+    values: Mapping[Label, int]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
+        if Label.LV not in self.values:
+            raise ConfigError(f"labels '{self.name}': the left ventricle (lv) must be given")
+        if Label.LA in self.values and Label.MYO not in self.values:
+            raise ConfigError(f"labels '{self.name}': an atrium (la) needs a myocardium (myo) too")
+        bad = [v for v in self.values.values() if not 1 <= v <= 255]
+        if bad:
+            raise ConfigError(f"labels '{self.name}': values are 1 to 255, got {bad}")
+        if len(set(self.values.values())) < len(self.values):
+            raise ConfigError(
+                f"labels '{self.name}': two structures share a value, got {dict(self.values)}"
+            )
+
+    @property
+    def structures(self) -> tuple[Label, ...]:
+        """Annotated structures, in the order LV, MYO, LA."""
+        return tuple(s for s in STRUCTURES if s in self.values)
+
+    def to_labels(self, values: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Map file values, any shape, to `Label` values.
+
+        Raises:
+            LabelError: A value that the scheme does not name.
+        """
+        present = np.unique(values)
+        known = {0, *self.values.values()}
+        unknown = [int(v) for v in present if int(v) not in known]
+        if unknown:
+            named = ", ".join(f"{s.name.lower()}={v}" for s, v in self.values.items())
+            raise LabelError(
+                f"label values {unknown[:6]} are not in the scheme '{self.name}' ({named}, "
+                "background=0); give the mapping with --labels lv=..,myo=..,la=.."
+            )
+        labels = np.zeros(values.shape, np.uint8)
+        for structure, value in self.values.items():
+            labels[values == value] = structure
+        return labels
+
+    def to_values(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Map `Label` values, any shape, back to the file's values."""
+        values = np.zeros(labels.shape, np.uint8)
+        for structure, value in self.values.items():
+            values[labels == structure] = value
+        return values
+
+
+CAMUS = LabelScheme("camus", {Label.LV: 1, Label.MYO: 2, Label.LA: 3})
+LV_MYO = LabelScheme("lv-myo", {Label.LV: 1, Label.MYO: 2})
+LV_ONLY = LabelScheme("lv", {Label.LV: 1})
+
+SCHEMES: Mapping[str, LabelScheme] = MappingProxyType(
+    {scheme.name: scheme for scheme in (CAMUS, LV_MYO, LV_ONLY)}
+)
+
+
+def label_scheme(text: str) -> LabelScheme:
+    """The scheme named `text`, or the one that a mapping such as `lv=1,myo=2,la=3` describes.
+
+    Raises:
+        ConfigError: Neither a known name nor a well-formed mapping.
+
+    Examples:
+        >>> label_scheme("lv-myo").structures
+        (<Label.LV: 1>, <Label.MYO: 2>)
+        >>> label_scheme("lv=255").values[Label.LV]
+        255
+    """
+    if text in SCHEMES:
+        return SCHEMES[text]
+    names = {s.name.lower(): s for s in STRUCTURES}
+    values: dict[Label, int] = {}
+    for part in text.split(","):
+        name, _, value = part.strip().partition("=")
+        if name not in names or not value.strip().isdigit() or names[name] in values:
+            raise ConfigError(
+                f"labels '{text}': expected one of {sorted(SCHEMES)} or a mapping such as "
+                "lv=1,myo=2,la=3"
+            )
+        values[names[name]] = int(value)
+    return LabelScheme(text, values)
+
+
+def infer_scheme(values: NDArray[np.integer]) -> LabelScheme:
+    """The smallest shipped scheme that names every value present in `values`.
+
+    Raises:
+        LabelError: A value above 3: no shipped scheme fits, a mapping must be given.
+    """
+    highest = int(values.max(initial=0))
+    for scheme in (LV_ONLY, LV_MYO, CAMUS):
+        if highest <= max(scheme.values.values()):
+            return scheme
+    raise LabelError(
+        f"label value {highest} fits none of the shipped schemes ({', '.join(SCHEMES)}); give "
+        "the mapping with --labels lv=..,myo=..,la=.."
+    )

@@ -1,0 +1,98 @@
+"""One loop of one echocardiographic view, as a label map with its geometry."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiovae.errors import CardiovaeError
+from cardiovae.labels import STRUCTURES, Label
+
+VIEWS = ("A2C", "A4C")
+
+
+@dataclass(frozen=True, eq=False)
+class EchoSequence:
+    """A validated label map sequence; its array is read-only.
+
+    Row 0 is the transducer: rows are depth, columns are lateral.
+
+    Args:
+        labels: Label map, values of `Label`, shape (H, W, T), uint8.
+        spacing_mm: Distance between pixel centers along (rows, columns) in mm; None = unknown.
+        structures: The structures that were annotated; others must not occur in `labels`.
+        frame_time_ms: Time between frames in ms; None = unknown.
+        view: "A2C", "A4C" or None = unknown.
+        source: Where the labels come from, for messages and reports.
+
+    Raises:
+        CardiovaeError: A wrong shape, type, value, spacing, frame time or view.
+    """
+
+    labels: NDArray[np.uint8]
+    spacing_mm: tuple[float, float] | None = None
+    structures: tuple[Label, ...] = STRUCTURES
+    frame_time_ms: float | None = None
+    view: str | None = None
+    source: str = "array"
+
+    def __post_init__(self) -> None:
+        labels = self.labels
+        if labels.ndim != 3 or 0 in labels.shape:
+            raise CardiovaeError(
+                f"{self.source}: labels have shape (H, W, T), none of them zero; "
+                f"got {labels.shape}"
+            )
+        if labels.dtype != np.uint8:
+            raise CardiovaeError(f"{self.source}: labels are uint8, got {labels.dtype}")
+        allowed = {Label.BACKGROUND, *self.structures}
+        unknown = [int(v) for v in np.unique(labels) if int(v) not in allowed]
+        if unknown:
+            raise CardiovaeError(
+                f"{self.source}: label values {unknown} are not among the annotated structures "
+                f"{[s.name for s in self.structures]}"
+            )
+        if self.spacing_mm is not None:
+            row, col = self.spacing_mm
+            if not (math.isfinite(row) and math.isfinite(col) and row > 0 and col > 0):
+                raise CardiovaeError(
+                    f"{self.source}: spacing_mm is two positive lengths (row, col) or None, "
+                    f"got {self.spacing_mm}"
+                )
+            object.__setattr__(self, "spacing_mm", (float(row), float(col)))
+        if self.frame_time_ms is not None and not self.frame_time_ms > 0:
+            raise CardiovaeError(
+                f"{self.source}: frame_time_ms is positive or None, got {self.frame_time_ms}"
+            )
+        if self.view is not None and self.view not in VIEWS:
+            raise CardiovaeError(f"{self.source}: view is one of {VIEWS} or None, got {self.view}")
+        frozen = labels.copy()
+        frozen.flags.writeable = False
+        object.__setattr__(self, "labels", frozen)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of a frame in pixels."""
+        return self.labels.shape[0], self.labels.shape[1]
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames T."""
+        return self.labels.shape[2]
+
+    def frame(self, t: int) -> NDArray[np.uint8]:
+        """Label map of frame `t`, shape (H, W), read-only."""
+        return self.labels[:, :, t]
+
+    def with_labels(self, labels: NDArray[np.uint8]) -> EchoSequence:
+        """The same place and time with other labels, shape (H, W, T)."""
+        if labels.shape != self.labels.shape:
+            raise CardiovaeError(
+                f"{self.source}: new labels must keep the shape {self.labels.shape}, "
+                f"got {labels.shape}"
+            )
+        return dataclasses.replace(self, labels=labels)
