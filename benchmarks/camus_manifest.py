@@ -73,7 +73,10 @@ def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[dict[str, str
 
 def main(folder: Path) -> None:
     """Read the names in `folder`, write both manifests and print how many patients each has."""
-    with np.load(folder / "camus224_dev.npz") as dev, np.load(folder / "unet_dev_preds.npz") as net:
+    with (
+        np.load(folder / "camus224_dev.npz") as dev,
+        np.load(folder / "unet_dev_preds.npz") as net,
+    ):
         names = [str(name) for name in dev["names"]]
         tested = patients_of(str(name) for name in net["names"])
     splits = split_patients(patients_of(names), tested)
