@@ -1,0 +1,122 @@
+"""Laws of the house itself: what an import costs, what the wheel carries, the layers."""
+
+from __future__ import annotations
+
+import csv
+import os
+import pkgutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+import cardiovae
+from cardiovae import config
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("torch", "monai", "matplotlib")
+# The parts that hold or run a network; all others must do without.
+LEARNED = ("cardiovae.prior", "cardiovae.bank", "cardiovae.correction", "cardiovae.__main__")
+KINDS = sorted({path.parent.name for path in (ROOT / "configs").glob("*/*.yaml")})
+
+
+def run_python(code: str, *arguments: str) -> str:
+    """Standard output of `code` run by a fresh interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def light_modules() -> list[str]:
+    names = [module.name for module in pkgutil.walk_packages(cardiovae.__path__, "cardiovae.")]
+    return ["cardiovae"] + [name for name in names if not name.startswith(LEARNED)]
+
+
+def test_everything_but_the_learned_parts_imports_without_torch_monai_and_matplotlib():
+    code = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+        f"print(sorted(set({HEAVY}) & set(sys.modules)))"
+    )
+    assert run_python(code, *light_modules()) == "[]"
+
+
+def test_imports_point_down(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(config_filename="pyproject.toml", no_cache=True) == 0
+
+
+def test_every_preset_is_found_by_its_name():
+    for path in (ROOT / "configs").glob("*/*.yaml"):
+        assert path.stem in config.preset_names(path.parent.name)
+        assert config.read_preset(path.parent.name, path.stem)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"NO_COLOR": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+def test_an_installed_wheel_finds_the_presets_of_the_checkout(wheel):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from cardiovae import config\n"
+        "print(config.preset_folder(), *config.preset_names(sys.argv[2]), sep='\\n')"
+    )
+    for kind in KINDS:
+        folder, *names = run_python(code, str(wheel), kind).splitlines()
+        assert Path(folder) == wheel / "cardiovae" / "_configs"
+        assert names == list(config.preset_names(kind))
+
+
+def test_the_wheel_carries_every_file_of_the_priors_and_both_licenses(wheel):
+    checkout = ROOT / "cardiovae" / "priors"
+    for path in (path for path in checkout.rglob("*") if path.is_file()):
+        packed = wheel / "cardiovae" / "priors" / path.relative_to(checkout)
+        assert packed.read_bytes() == path.read_bytes()
+    (metadata,) = wheel.glob("cardiovae-*.dist-info")
+    assert (metadata / "licenses" / "LICENSE").is_file()
+    assert (metadata / "licenses" / "NOTICE").is_file()
+
+
+def read_manifest_csv(name: str) -> list[dict[str, str]]:
+    with (ROOT / "data_manifests" / name).open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_camus_splits_share_no_patient_and_cover_the_manifest():
+    rows = read_manifest_csv("camus_splits.csv")
+    splits = {row["patient"]: row["split"] for row in rows}
+    assert len(splits) == len(rows) == 400
+    assert {name: list(splits.values()).count(name) for name in ("train", "val", "test")} == {
+        "train": 252,
+        "val": 28,
+        "test": 120,
+    }
+    frames = read_manifest_csv("camus.csv")
+    assert len({row["sequence_id"] for row in frames}) == len(frames) == 4 * 400
+    for row in frames:
+        patient = row["sequence_id"].partition("_")[0]
+        assert row["split"] == splits[patient]
+        assert row["labels_path"] == f"{patient}/{row['sequence_id']}_gt.nii.gz"
