@@ -141,7 +141,7 @@ def largest_component_rows(sound: Labels) -> list[tuple[str, str, str]]:
             f"{count(cut, LV) - count(alone, LV)} px removed, the larger piece stays",
         ),
         (
-            "`KeepLargestConnectedComponent`: the array it was given (with that island), afterwards",
+            "`KeepLargestConnectedComponent`: its own input (that island), afterwards",
             f"{int((given != island).sum())} px overwritten in place",
             f"{int((given_frame != island[..., 4]).sum())} px overwritten in place",
         ),
