@@ -1,0 +1,1 @@
+"""Drawn hearts whose truth is known, and what segmentation networks do to them."""
