@@ -1,0 +1,1 @@
+"""The shape prior: one network, its canonical grid, its training and its folder on disk."""

@@ -1,0 +1,234 @@
+"""Random, seeded training batches: shapes moved, mixed and corrupted on the canonical grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from cardiovae.labels import STRUCTURES, Label
+from cardiovae.phantom.corruption import corrupt_frame
+from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, ORIGIN_MM
+from cardiovae.prior.shapes import MARGIN_PX, WIDE_SHAPE, ShapeTable
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Sizes (standard deviations) and probabilities of the random changes of a batch."""
+
+    rotation_deg: float = 7.0
+    log_scale: float = 0.08
+    log_stretch: float = 0.05
+    shear: float = 0.05
+    shift_mm: float = 4.0
+    warp_mm: float = 1.0
+    within_sequence: float = 0.5  # interpolate between two frames of one sequence
+    across_sequences: float = 0.25  # mix with a frame of another sequence
+    corrupt: float = 0.5  # the encoder sees a damaged map, the target stays whole
+    drop_la: float = 0.15
+    drop_myo: float = 0.10
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a training step needs.
+
+    Args:
+        inputs: Encoder input, shape (N, 7, 128, 96).
+        target: Class shares of the whole heart, shape (N, 4, 128, 96).
+        inside: Share of each pixel inside the image, shape (N, 1, 128, 96).
+        attributes: Seven attributes of the target, shape (N, 7); NaN where not measurable.
+        instant: Cardiac instant, shape (N,), NaN where unknown.
+    """
+
+    inputs: Tensor
+    target: Tensor
+    inside: Tensor
+    attributes: Tensor
+    instant: Tensor
+
+
+def draw_batch(
+    shapes: ShapeTable, indices: NDArray[np.int64], config: AugmentConfig, rng: np.random.Generator
+) -> Batch:
+    """One augmented batch of the frames `indices`; deterministic given `rng`."""
+    distances, landmarks, instant = _mixed(shapes, indices, config, rng)
+    grid, landmarks = _moved(landmarks, config, rng)
+    moved = functional.grid_sample(
+        torch.from_numpy(distances), grid, padding_mode="border", align_corners=False
+    )
+    target, inside = shares(moved)
+    attributes = soft_attributes(target, torch.from_numpy(landmarks))
+    inputs = _damaged(target, inside, config, rng)
+    return Batch(inputs, target, inside, attributes, torch.from_numpy(instant))
+
+
+def shares(distances: Tensor) -> tuple[Tensor, Tensor]:
+    """Class shares (N, 4, ...) and share inside the image (N, 1, ...) of signed distances in mm.
+
+    A pixel's share falls linearly over one pixel across the contour, as area averaging gives for a
+    straight edge.
+    """
+    cover = (0.5 - distances / CANVAS_MM).clamp(0, 1)
+    lv, epi, la, inside = cover.unbind(1)
+    epi = torch.maximum(epi, lv)
+    la = torch.minimum(la, 1 - epi)
+    classes = torch.stack([1 - epi - la, lv, epi - lv, la], 1)
+    return classes, inside[:, None]
+
+
+def network_input(
+    classes: Tensor, inside: Tensor, structures: tuple[Label, ...] = STRUCTURES
+) -> Tensor:
+    """Encoder input (N, 7, 128, 96): class shares, inside the image, MYO and LA annotated."""
+    flags = [
+        torch.full_like(inside, float(structure in structures))
+        for structure in (Label.MYO, Label.LA)
+    ]
+    return torch.cat([classes, inside, *flags], 1)
+
+
+def _mixed(
+    shapes: ShapeTable, indices: NDArray[np.int64], config: AugmentConfig, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Shapes between frames: of the same sequence (keeps the instant) or of two hearts."""
+    n = indices.size
+    distances = shapes.distances[indices].astype(np.float32)
+    landmarks = shapes.landmarks[indices].copy()
+    instant = shapes.instant[indices].copy()
+    draw = rng.random(n)
+    for i, index in enumerate(indices):
+        if draw[i] < config.within_sequence:
+            mates = np.flatnonzero(shapes.sequence == shapes.sequence[index])
+        elif draw[i] < config.within_sequence + config.across_sequences:
+            mates = np.arange(shapes.sequence.size)
+        else:
+            continue
+        other = int(rng.choice(mates))
+        weight = np.float32(rng.random())
+        image = np.maximum(distances[i, 3], shapes.distances[other, 3])
+        distances[i] += weight * (shapes.distances[other] - distances[i])
+        distances[i, 3] = image
+        landmarks[i] += weight * (shapes.landmarks[other] - landmarks[i])
+        instant[i] += weight * (shapes.instant[other] - instant[i])
+    return distances, landmarks, instant
+
+
+def _moved(
+    landmarks: NDArray[np.float32], config: AugmentConfig, rng: np.random.Generator
+) -> tuple[Tensor, NDArray[np.float32]]:
+    """Sampling grid (N, 128, 96, 2) on the wide canvas, and the landmarks moved along."""
+    n = landmarks.shape[0]
+    angle = np.deg2rad(rng.normal(0, config.rotation_deg, n))
+    scale = np.exp(rng.normal(0, config.log_scale, n))
+    stretch = np.exp(rng.normal(0, config.log_stretch, n))
+    shear = rng.normal(0, config.shear, n)
+    shift = rng.normal(0, config.shift_mm, (n, 2))
+    forward = np.empty((n, 2, 2))
+    forward[:, 0, 0] = scale * stretch * np.cos(angle)
+    forward[:, 0, 1] = -scale / stretch * np.sin(angle) + shear
+    forward[:, 1, 0] = scale * stretch * np.sin(angle)
+    forward[:, 1, 1] = scale / stretch * np.cos(angle)
+    backward = np.linalg.inv(forward)
+
+    rows, cols = (
+        (np.arange(size) + 0.5) * CANVAS_MM - origin
+        for size, origin in zip(CANVAS_SHAPE, ORIGIN_MM, strict=True)
+    )
+    points = np.stack(np.meshgrid(rows, cols, indexing="ij"), -1)
+    source = np.einsum("nij,hwnj->nhwi", backward, points[:, :, None] - shift)
+    coarse = torch.from_numpy(rng.normal(0, config.warp_mm, (n, 2, 6, 5)))
+    warp = functional.interpolate(coarse, CANVAS_SHAPE, mode="bicubic", align_corners=True)
+    source += warp.permute(0, 2, 3, 1).numpy()
+    half = [size * CANVAS_MM / 2 for size in WIDE_SHAPE]
+    offset = [o + MARGIN_PX * CANVAS_MM - h for o, h in zip(ORIGIN_MM, half, strict=True)]
+    unit = [(source[..., axis] + offset[axis]) / half[axis] for axis in (1, 0)]
+    grid = torch.from_numpy(np.stack(unit, -1).astype(np.float32))
+
+    moved = np.einsum("nij,npj->npi", forward, landmarks) + shift[:, None]
+    place = [(moved[..., a] + o) / (s * CANVAS_MM / 2) - 1 for a, o, s in
+             zip((1, 0), ORIGIN_MM[::-1], CANVAS_SHAPE[::-1], strict=True)]
+    at = torch.from_numpy(np.nan_to_num(np.stack(place, -1)))[:, None]
+    local = functional.grid_sample(warp, at, padding_mode="border", align_corners=False)[:, :, 0]
+    # To first order the warp (a displacement of the source) moves a point the other way.
+    moved -= np.einsum("nij,njp->npi", forward, local.numpy())
+    return grid, moved.astype(np.float32)
+
+
+def soft_attributes(target: Tensor, landmarks: Tensor) -> Tensor:
+    """The seven regularized attributes of class shares, shape (N, 7), in mm, mm2 and degrees.
+
+    Order as in `cardiovae.attributes.UNITS`: LV area, base width, length, orientation, MYO area,
+    epicardial center x and y (from the canvas origin).
+    """
+    n, _, height, width = target.shape
+    y = ((torch.arange(height) + 0.5) * CANVAS_MM).view(1, height, 1)
+    x = ((torch.arange(width) + 0.5) * CANVAS_MM).view(1, 1, width)
+    lv, myo = target[:, 1], target[:, 2]
+
+    def mean(values: Tensor, weight: Tensor) -> Tensor:
+        return (values * weight).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1e-6)
+
+    cy, cx = (mean(c.expand_as(lv), lv).view(n, 1, 1) for c in (y, x))
+    dy, dx = y - cy, x - cx
+    spread = mean(dy * dy - dx * dx, lv)
+    orientation = torch.rad2deg(0.5 * torch.atan2(2 * mean(dx * dy, lv), spread))
+    left, right, apex = landmarks.unbind(1)
+    base_width = (left - right).norm(dim=1)
+    length = (apex - (left + right) / 2).norm(dim=1)
+    area = CANVAS_MM**2
+    epi = lv + myo
+    return torch.stack(
+        [
+            lv.sum((1, 2)) * area,
+            base_width,
+            length,
+            orientation,
+            myo.sum((1, 2)) * area,
+            mean(x.expand_as(epi), epi),
+            mean(y.expand_as(epi), epi),
+        ],
+        1,
+    )
+
+
+def _damaged(
+    target: Tensor, inside: Tensor, config: AugmentConfig, rng: np.random.Generator
+) -> Tensor:
+    """Encoder inputs: cut at the image, some corrupted, some with fewer annotated structures."""
+    n = target.shape[0]
+    classes = target * inside
+    classes[:, 0] += 1 - inside[:, 0]
+    labels = classes.argmax(1).to(torch.uint8).numpy()
+    inputs = []
+    for i in range(n):
+        seen = classes[i : i + 1]
+        if rng.random() < config.corrupt:
+            broken, _ = corrupt_frame(
+                labels[i], (CANVAS_MM, CANVAS_MM), severity=float(rng.random()), rng=rng
+            )
+            changed = torch.from_numpy(broken != labels[i])
+            hard = functional.one_hot(torch.from_numpy(broken).long(), 4).permute(2, 0, 1)
+            seen = torch.where(changed, hard.to(seen.dtype), seen[0])[None]
+        draw = rng.random()
+        structures = STRUCTURES
+        if draw < config.drop_myo:
+            structures = STRUCTURES[:1]
+        elif draw < config.drop_myo + config.drop_la:
+            structures = STRUCTURES[:2]
+        inputs.append(network_input(_only(seen, structures), inside[i : i + 1], structures))
+    return torch.cat(inputs)
+
+
+def _only(classes: Tensor, structures: tuple[Label, ...]) -> Tensor:
+    """Class shares (N, 4, H, W) with the structures that are not annotated moved to background."""
+    kept = classes.clone()
+    for structure in STRUCTURES:
+        if structure not in structures:
+            kept[:, 0] += kept[:, structure]
+            kept[:, structure] = 0
+    return kept
