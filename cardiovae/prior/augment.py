@@ -40,6 +40,7 @@ class Batch:
     Args:
         inputs: Encoder input, shape (N, 7, 128, 96).
         target: Class shares of the whole heart, shape (N, 4, 128, 96).
+        distances: Signed distances to LV, LV + MYO and LA in mm, shape (N, 3, 128, 96).
         inside: Share of each pixel inside the image, shape (N, 1, 128, 96).
         attributes: Seven attributes of the target, shape (N, 7); NaN where not measurable.
         instant: Cardiac instant, shape (N,), NaN where unknown.
@@ -47,6 +48,7 @@ class Batch:
 
     inputs: Tensor
     target: Tensor
+    distances: Tensor
     inside: Tensor
     attributes: Tensor
     instant: Tensor
@@ -64,7 +66,7 @@ def draw_batch(
     target, inside = shares(moved)
     attributes = soft_attributes(target, torch.from_numpy(landmarks))
     inputs = _damaged(target, inside, config, rng)
-    return Batch(inputs, target, inside, attributes, torch.from_numpy(instant))
+    return Batch(inputs, target, moved[:, :3], inside, attributes, torch.from_numpy(instant))
 
 
 def shares(distances: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,11 +1,12 @@
 """The network: a convolutional VAE on one-hot label maps, whole in this file.
 
-Starting point: Painchaud et al., IEEE TMI 41(10), 2022 (conv-ELU-BN blocks, linear codes), with a
-decoder that ends on a coarse grid of scores; the canonical grid interpolates them to any
-resolution, so contours are sub-pixel smooth and decoding is cheap. Plain torch on purpose:
+Starting point: Painchaud et al., IEEE TMI 41(10), 2022 (conv-ELU-BN blocks, linear codes). The
+decoder gives the signed distances in mm to three regions, LV, LV + MYO and LA, on a coarse grid;
+the canonical grid interpolates them to any resolution. Distances rather than class scores, because
+they can be averaged over time and blended with the input's own contours. Plain torch on purpose:
 importing MONAI takes longer than correcting a cine.
 
-Symbols: N batch, C classes (BG, LV, MYO, LA), D latent dimensions.
+Symbols: N batch, D latent dimensions; regions are LV, epicardium (LV + MYO) and LA.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from torch import Tensor, nn
 from cardiovae.prior.grid import KNOT_SHAPE
 
 N_CLASSES = 4
+N_REGIONS = 3
 N_INPUTS = N_CLASSES + 3  # one-hot, inside the image, MYO annotated, LA annotated
+UNIT_MM = 10.0  # millimeters per unit of the last layer, so that its outputs are of order one
 
 
 class Posterior(NamedTuple):
@@ -40,7 +43,7 @@ def _block(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
 
 
 class ShapeVAE(nn.Module):
-    """Encoder to a Gaussian posterior, decoder to scores, linear neuron for the instant.
+    """Encoder to a Gaussian posterior, decoder to distances, linear neuron for the instant.
 
     Args:
         latent_dim: Number of latent dimensions D.
@@ -73,7 +76,7 @@ class ShapeVAE(nn.Module):
             nn.Upsample(**up),
             _block(w4 * 2 // 3, w4 * 2 // 3),
             _block(w4 * 2 // 3, w2),
-            nn.Conv2d(w2, N_CLASSES * 4, 3, 1, 1),
+            nn.Conv2d(w2, N_REGIONS * 4, 3, 1, 1),
             nn.PixelShuffle(2),
         )
         self.instant = nn.Linear(latent_dim, 1)
@@ -84,10 +87,10 @@ class ShapeVAE(nn.Module):
         return Posterior(mu, logvar.clamp(-12.0, 4.0))
 
     def decode(self, z: Tensor) -> Tensor:
-        """Scores (logits) of codes (N, D) on the grid of knots, shape (N, 4, 64, 48)."""
-        scores: Tensor = self.decoder(self.from_code(z))
-        return scores
+        """Signed distances in mm, negative inside, of codes (N, D): shape (N, 3, 64, 48)."""
+        distances: Tensor = UNIT_MM * self.decoder(self.from_code(z))
+        return distances
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Scores of the mean code, shape (N, 4, 64, 48)."""
+        """Signed distances of the mean code, shape (N, 3, 64, 48), in mm."""
         return self.decode(self.encode(maps).mu)

@@ -14,24 +14,56 @@ from torch.nn import functional
 from cardiovae.prior.network import Posterior
 
 
-def cross_entropy(scores: Tensor, target: Tensor, inside: Tensor) -> Tensor:
-    """Mean cross-entropy over the pixels inside the image.
+EDGE_MM = 0.7  # softness of a decoded contour: half a canvas pixel
+NEAR_MM = 4.0  # distances matter most this close to a contour
+CLIP_MM = 20.0  # farther from every contour only the sign matters
+
+
+def distance_loss(decoded: Tensor, target: Tensor, inside: Tensor) -> Tensor:
+    """Mean absolute error of signed distances in mm, weighted towards the contours.
 
     Args:
-        scores: Logits, shape (N, C, H, W).
-        target: Class shares, summing to 1 over C, shape (N, C, H, W).
+        decoded: Signed distances, shape (N, 3, H, W), mm.
+        target: True signed distances, same shape.
         inside: Weight of each pixel, shape (N, 1, H, W).
     """
-    loss = -(target * functional.log_softmax(scores, dim=1)).sum(1, keepdim=True)
-    return (loss * inside).sum() / inside.sum().clamp_min(1.0)
+    target = target.clamp(-CLIP_MM, CLIP_MM)
+    weight = inside * (0.05 + torch.exp(-target.abs() / NEAR_MM))
+    return ((decoded.clamp(-CLIP_MM, CLIP_MM) - target).abs() * weight).sum() / weight.sum()
 
 
-def soft_dice_loss(scores: Tensor, target: Tensor, inside: Tensor) -> Tensor:
-    """1 minus the soft Dice of the foreground classes, over the whole batch; shapes as above."""
-    shares = torch.softmax(scores, dim=1)[:, 1:] * inside
+def cross_entropy(decoded: Tensor, target: Tensor, inside: Tensor) -> Tensor:
+    """Mean binary cross-entropy of the three regions inside the image.
+
+    Args:
+        decoded: Signed distances, shape (N, 3, H, W), mm.
+        target: Shares of LV, LV + MYO and LA, same shape.
+        inside: Weight of each pixel, shape (N, 1, H, W).
+    """
+    loss = functional.binary_cross_entropy_with_logits(-decoded / EDGE_MM, target, reduction="none")
+    return (loss * inside).sum() / (3 * inside.sum()).clamp_min(1.0)
+
+
+def class_shares(decoded: Tensor) -> Tensor:
+    """Soft class shares (N, 4, H, W), summing to 1, of signed distances (N, 3, H, W) in mm."""
+    lv, epi, la = torch.sigmoid(-decoded / EDGE_MM).unbind(1)
+    epi = torch.maximum(epi, lv)
+    la = la * (1 - epi)
+    return torch.stack([1 - epi - la, lv, epi - lv, la], 1)
+
+
+def soft_dice_loss(decoded: Tensor, target: Tensor, inside: Tensor) -> Tensor:
+    """1 minus the soft Dice of LV, MYO and LA over the whole batch.
+
+    Args:
+        decoded: Signed distances, shape (N, 3, H, W), mm.
+        target: Class shares, shape (N, 4, H, W).
+        inside: Weight of each pixel, shape (N, 1, H, W).
+    """
+    found = class_shares(decoded)[:, 1:] * inside
     truth = target[:, 1:] * inside
-    overlap = (shares * truth).sum((0, 2, 3))
-    total = (shares + truth).sum((0, 2, 3))
+    overlap = (found * truth).sum((0, 2, 3))
+    total = (found + truth).sum((0, 2, 3))
     return 1 - (2 * overlap / total.clamp_min(1e-6)).mean()
 
 

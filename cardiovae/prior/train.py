@@ -23,7 +23,9 @@ from cardiovae.prior.grid import knots_to_canvas
 from cardiovae.prior.network import ShapeVAE
 from cardiovae.prior.objective import (
     attribute_loss,
+    class_shares,
     cross_entropy,
+    distance_loss,
     instant_loss,
     kl_divergence,
     soft_dice_loss,
@@ -41,6 +43,7 @@ class ObjectiveConfig:
     (attribute-regularized VAE). `instant`: constraint on the cardiac instant (constrained VAE).
     """
 
+    distance: float = 0.1
     cross_entropy: float = 1.0
     dice: float = 1.0
     beta: float = 1e-4
@@ -85,10 +88,13 @@ def objective(
     posterior = network.encode(batch.inputs)
     z = posterior.sample(generator)
     rows, cols = (torch.from_numpy(m) for m in knots_to_canvas())
-    scores = rows @ network.decode(z) @ cols.T
+    decoded = rows @ network.decode(z) @ cols.T
+    lv, myo, la = batch.target[:, 1:].unbind(1)
+    regions = torch.stack([lv, lv + myo, la], 1)
     terms = {
-        "cross_entropy": cross_entropy(scores, batch.target, batch.inside),
-        "dice": soft_dice_loss(scores, batch.target, batch.inside),
+        "distance": distance_loss(decoded, batch.distances, batch.inside),
+        "cross_entropy": cross_entropy(decoded, regions, batch.inside),
+        "dice": soft_dice_loss(decoded, batch.target, batch.inside),
         "beta": kl_divergence(posterior),
         "gamma": attribute_loss(z, batch.attributes, config.delta),
         "instant": instant_loss(network.instant(z), batch.instant),
@@ -172,7 +178,7 @@ def validate(network: ShapeVAE, shapes: ShapeTable) -> Fidelity:
     with torch.no_grad():
         for classes, inside in _plain(shapes):
             z = network.encode(network_input(classes, inside)).mu
-            found = (rows @ network.decode(z) @ cols.T).argmax(1)
+            found = class_shares(rows @ network.decode(z) @ cols.T).argmax(1)
             visible = inside[:, 0] > 0.5
             codes.append(z.numpy())
             truth.append(torch.where(visible, classes.argmax(1), 0).numpy())
