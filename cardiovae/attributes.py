@@ -91,8 +91,12 @@ def measure_attributes(
     if total == 0:
         reasons["epi_center_x"] = reasons["epi_center_y"] = "no LV or MYO pixel"
     else:
-        values["epi_center_x"] = float(epi.sum(0) @ np.arange(epi.shape[1])) / total * spacing_mm[1]
-        values["epi_center_y"] = float(epi.sum(1) @ np.arange(epi.shape[0])) / total * spacing_mm[0]
+        values["epi_center_x"] = (
+            float(epi.sum(0) @ np.arange(epi.shape[1])) / total * spacing_mm[1]
+        )
+        values["epi_center_y"] = (
+            float(epi.sum(1) @ np.arange(epi.shape[0])) / total * spacing_mm[0]
+        )
 
     axis = long_axis(lv, spacing_mm)
     if axis is None:
@@ -116,7 +120,6 @@ def attribute_signals(
 ) -> dict[str, NDArray[np.float64]]:
     """The attributes of every frame of `labels`, shape (H, W, T), as one array (T,) per name."""
     frames = [
-        measure_attributes(labels[:, :, t], spacing_mm, structures)
-        for t in range(labels.shape[2])
+        measure_attributes(labels[:, :, t], spacing_mm, structures) for t in range(labels.shape[2])
     ]
     return {name: np.array([f[name] for f in frames]) for name in ATTRIBUTES}

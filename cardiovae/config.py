@@ -31,7 +31,9 @@ def preset_folder() -> Path:
     for folder in (package / "_configs", package.parent / "configs"):
         if folder.is_dir():
             return folder
-    raise ConfigError(f"no presets beside {package}: this installation is incomplete, reinstall it")
+    raise ConfigError(
+        f"no presets beside {package}: this installation is incomplete, reinstall it"
+    )
 
 
 def preset_names(kind: str) -> tuple[str, ...]:
@@ -106,17 +108,20 @@ def _convert(hint: Any, value: Any, origin: str) -> Any:
             return None
         return _convert(next(a for a in arguments if a is not type(None)), value, origin)
     if kind is tuple and isinstance(value, list | tuple):
-        if arguments[-1] is Ellipsis:
-            return tuple(_convert(arguments[0], v, origin) for v in value)
-        if len(arguments) == len(value):
-            return tuple(_convert(a, v, origin) for a, v in zip(arguments, value, strict=True))
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(hint, type) and isinstance(value, hint):
-        if not (hint is int and isinstance(value, bool)):
-            return value
+        hints = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+        if len(hints) == len(value):
+            return tuple(_convert(h, v, origin) for h, v in zip(hints, value, strict=True))
+    elif _is_a(hint, value):
+        return float(value) if hint is float else value
     expected = getattr(hint, "__name__", str(hint))
     raise ConfigError(f"{origin}: expected {expected}, got {value!r}")
+
+
+def _is_a(hint: Any, value: Any) -> bool:
+    """Whether a plain value fits its type: a whole number is a float too, a bool is no number."""
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(hint, type) and isinstance(value, (int, float) if hint is float else hint)
 
 
 def apply_overrides(content: Mapping[str, Any], overrides: list[str]) -> dict[str, Any]:
