@@ -134,17 +134,20 @@ def _distances(
 def signed_distance(mask: Mask, spacing_mm: tuple[float, float]) -> NDArray[np.float64]:
     """Signed distance in mm to the boundary of `mask`, shape (H, W), negative inside.
 
-    The boundary lies half a pixel from the pixel centers, along the coarser axis at most; an empty
-    mask is `FAR_MM` away everywhere.
+    The boundary lies half a pixel (of the finer axis) from the pixel centers. The border of the
+    frame is no boundary: what a picture cuts off may go on. An empty mask is `FAR_MM` away, a full
+    one `-FAR_MM`.
     """
     if not mask.any():
         return np.full(mask.shape, FAR_MM)
+    if mask.all():
+        return np.full(mask.shape, -FAR_MM)
     out = np.full(mask.shape, FAR_MM)
     box = bounding_box(mask, margin=int(FAR_MM / min(spacing_mm)) + 1)
     assert box is not None  # noqa: S101 - a mask with pixels has a box
     crop = mask[box]
     half = 0.5 * min(spacing_mm)
     outside = ndimage.distance_transform_edt(~crop, spacing_mm) - half
-    inside = ndimage.distance_transform_edt(np.pad(crop, 1), spacing_mm)[1:-1, 1:-1] - half
+    inside = ndimage.distance_transform_edt(crop, spacing_mm) - half
     out[box] = np.where(crop, -inside, outside)
     return out
