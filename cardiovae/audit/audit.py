@@ -1,0 +1,180 @@
+"""The audit: criteria applied to frames and sequences."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiovae.audit.criteria import NAMES, CriteriaSet, Criterion, criteria
+from cardiovae.audit.temporal import temporal_findings
+from cardiovae.audit.verdicts import Finding, FrameAudit, SequenceAudit, Verdict
+from cardiovae.errors import ConfigError
+from cardiovae.labels import STRUCTURES, Label
+from cardiovae.morphology import bounding_box
+from cardiovae.sequence import EchoSequence
+
+PIXELS: tuple[float, float] = (1.0, 1.0)
+LENGTHS = ("mm", "mm2")
+SQUARE_PIXELS = "spacing unknown: square pixels assumed"
+
+
+def audit_frame(
+    labels: NDArray[np.uint8],
+    spacing_mm: tuple[float, float] | None,
+    criteria_set: CriteriaSet,
+    structures: tuple[Label, ...] = STRUCTURES,
+    *,
+    frame: int | None = None,
+) -> FrameAudit:
+    """Apply an anatomical criteria set to one frame.
+
+    Args:
+        labels: Label map of one frame, shape (H, W).
+        spacing_mm: Distance between pixel centers along (rows, columns) in mm, None = unknown.
+            Areas of 0 pixels are then 0 mm2, other areas are NOT_MEASURABLE, and ratios are
+            measured with square pixels, which their reason says.
+        criteria_set: Set of kind "anatomy" or "published".
+        structures: Annotated structures; criteria that need others are left out.
+        frame: Index to note in the findings.
+
+    Returns:
+        One finding per criterion that applies. A criterion of the "anatomy" kind about an absent
+        structure is NOT_MEASURABLE; the absence itself fails the criterion on its presence.
+
+    Raises:
+        ConfigError: A temporal criteria set.
+    """
+    _check_anatomical(criteria_set)
+    area = _area_of_interest(labels, criteria_set)
+    return FrameAudit(
+        tuple(
+            _finding(area, spacing_mm, criteria_set, criterion, frame)
+            for criterion in criteria_set.applying_to(structures)
+        ),
+        frame,
+    )
+
+
+def frame_is_valid(
+    labels: NDArray[np.uint8],
+    spacing_mm: tuple[float, float] | None,
+    criteria_set: CriteriaSet,
+    structures: tuple[Label, ...] = STRUCTURES,
+) -> bool:
+    """Whether `audit_frame` would pass, from the first criteria only as far as it takes.
+
+    Args and errors as for `audit_frame`.
+    """
+    _check_anatomical(criteria_set)
+    area = _area_of_interest(labels, criteria_set)
+    return all(
+        _finding(area, spacing_mm, criteria_set, criterion, None).verdict is Verdict.PASS
+        for criterion in criteria_set.applying_to(structures)
+    )
+
+
+def audit_sequence(
+    sequence: EchoSequence,
+    *,
+    anatomy: CriteriaSet | str = "camus",
+    temporal: CriteriaSet | str | None = "tmi2022",
+) -> SequenceAudit:
+    """Audit every frame of a sequence, and its motion.
+
+    Args:
+        sequence: The sequence.
+        anatomy: Anatomical criteria set, or its name or path.
+        temporal: Temporal criteria set, or its name or path; None = frames only.
+
+    Raises:
+        ConfigError: An unknown criteria set, or one of the wrong kind.
+    """
+    anatomy = criteria(anatomy) if isinstance(anatomy, str) else anatomy
+    temporal = criteria(temporal) if isinstance(temporal, str) else temporal
+    frames = tuple(
+        audit_frame(sequence.frame(t), sequence.spacing_mm, anatomy, sequence.structures, frame=t)
+        for t in range(sequence.n_frames)
+    )
+    findings: tuple[Finding, ...] = ()
+    if temporal is not None:
+        findings = temporal_findings(
+            sequence.labels, sequence.spacing_mm, temporal, sequence.structures
+        )
+    return SequenceAudit(
+        source=sequence.source,
+        anatomy=anatomy.name,
+        temporal_set=None if temporal is None else temporal.name,
+        frames=frames,
+        temporal=findings,
+    )
+
+
+def _check_anatomical(criteria_set: CriteriaSet) -> None:
+    if criteria_set.kind == "temporal":
+        raise ConfigError(
+            f"criteria '{criteria_set.name}' judges sequences; a frame takes an anatomical set, "
+            "such as camus"
+        )
+
+
+def _area_of_interest(labels: NDArray[np.uint8], criteria_set: CriteriaSet) -> NDArray[np.uint8]:
+    """The box around the heart, for metrics that do not depend on what surrounds it."""
+    if criteria_set.kind == "anatomy":
+        box = bounding_box(labels != Label.BACKGROUND)
+        if box is not None:
+            return np.ascontiguousarray(labels[box])
+    return np.ascontiguousarray(labels)
+
+
+def _finding(
+    labels: NDArray[np.uint8],
+    spacing_mm: tuple[float, float] | None,
+    criteria_set: CriteriaSet,
+    criterion: Criterion,
+    frame: int | None,
+) -> Finding:
+    """Measure and judge one criterion."""
+    value, reason = math.nan, ""
+    # A presence is measurable without the structure; the published metrics have their own rules.
+    if criteria_set.kind == "anatomy" and criterion.unit != "flag":
+        reason = _absence(labels, criterion)
+    if not reason:
+        value = criteria_set.metric(criterion)(labels, spacing_mm or PIXELS)
+        if math.isnan(value):
+            reason = "undefined on this frame"
+        elif spacing_mm is None:
+            value, reason = _without_spacing(criterion, value)
+    return Finding(
+        criterion.name,
+        _verdict(criterion, value),
+        value,
+        criterion.low,
+        criterion.high,
+        criterion.unit,
+        reason,
+        frame,
+    )
+
+
+def _verdict(criterion: Criterion, value: float) -> Verdict:
+    if math.isnan(value):
+        return Verdict.NOT_MEASURABLE
+    return Verdict.PASS if criterion.allows(value) else Verdict.FAIL
+
+
+def _absence(labels: NDArray[np.uint8], criterion: Criterion) -> str:
+    """Which structures of the criterion the frame lacks; empty when it has them all."""
+    absent = [s.upper() for s in criterion.structures if not (labels == NAMES[s]).any()]
+    return f"no {' and no '.join(absent)} pixel" if absent else ""
+
+
+def _without_spacing(criterion: Criterion, value: float) -> tuple[float, str]:
+    """What a value measured in pixels says when their size is not known: (value, reason)."""
+    if criterion.unit in LENGTHS and value != 0:
+        return (
+            math.nan,
+            f"spacing unknown: {value:g} pixels cannot be compared with {criterion.unit}",
+        )
+    return value, SQUARE_PIXELS if criterion.unit == "ratio" else ""
