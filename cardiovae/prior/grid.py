@@ -52,11 +52,27 @@ class Placement:
     scale: float = 1.0
 
     def to_canvas(self) -> tuple[Floats, Floats]:
-        """Area-averaging matrices, shapes (128, H) and (96, W): canvas = rows @ x @ cols.T."""
-        return (
-            _averaging(CANVAS_SHAPE[0], self.shape[0], *self._axis(0)),
-            _averaging(CANVAS_SHAPE[1], self.shape[1], *self._axis(1)),
+        """Area-averaging matrices, shapes (128, H) and (96, W): canvas = rows @ x @ cols.T.
+
+        Beyond the image its border pixels are repeated: what a picture cuts off may go on.
+        """
+        matrices = []
+        for axis in (0, 1):
+            matrix = _averaging(CANVAS_SHAPE[axis], self.shape[axis], *self._axis(axis))
+            missing = 1 - matrix.sum(1)
+            before = np.arange(CANVAS_SHAPE[axis]) + 0.5 < self._axis(axis)[0]
+            matrix[:, 0] += np.where(before, missing, 0)
+            matrix[:, -1] += np.where(before, 0, missing)
+            matrices.append(matrix)
+        return matrices[0], matrices[1]
+
+    def inside(self) -> Floats:
+        """Share of each canvas pixel inside the image, shape (128, 96)."""
+        rows, cols = (
+            _averaging(CANVAS_SHAPE[axis], self.shape[axis], *self._axis(axis)).sum(1)
+            for axis in (0, 1)
         )
+        return np.asarray(np.clip(np.outer(rows, cols), 0, 1), np.float32)
 
     def to_native(self) -> tuple[Floats, Floats]:
         """Interpolation matrices, shapes (H, 64) and (W, 48): native = rows @ scores @ cols.T."""
