@@ -105,7 +105,7 @@ def lv_myo_gap_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
 def lv_la_gap_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
     """Metric 8: area of the pockets between LV and LA, in mm2.
 
-    As for metric 7. A gap that the myocardium closes at its ends is in `annulus_gap_area_mm2`;
+    As for metric 7. A gap that the myocardium closes at its ends is in `annulus_gap_ratio`;
     one that is open shows in `lv_la_frontier_ratio` and `lv_background_frontier_ratio`.
 
     Examples:
@@ -117,14 +117,22 @@ def lv_la_gap_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
     return pocket_pixels(lv, la, lv | la) * _pixel_mm2(spacing_mm)
 
 
-def annulus_gap_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
-    """Area of the background that all structures together enclose between LV and LA, in mm2.
+def annulus_gap_ratio(labels: Labels, _spacing_mm: Spacing) -> float:
+    """Background that all structures together enclose between LV and LA, by the LV's area.
 
     Ours: a gap along the annulus is closed by the myocardium at its ends, so that LV and LA alone
-    do not enclose it. Where the three meet, real masks leave a few pixels unlabeled.
+    do not enclose it. Where the three meet, real masks leave a few pixels unlabeled; a ratio, so
+    that those can be told from a gap where the spacing is not known. NaN without LV.
+
+    Examples:
+        >>> labels = np.array([[2, 1, 1, 2], [2, 0, 0, 2], [2, 3, 3, 2]], np.uint8)
+        >>> annulus_gap_ratio(labels, (1.0, 1.0)), lv_la_gap_area_mm2(labels, (1.0, 1.0))
+        (1.0, 0.0)
     """
     lv, la = labels == Label.LV, labels == Label.LA
-    return pocket_pixels(lv, la, labels != Label.BACKGROUND) * _pixel_mm2(spacing_mm)
+    if not lv.any():
+        return math.nan
+    return pocket_pixels(lv, la, labels != Label.BACKGROUND) / np.count_nonzero(lv)
 
 
 def lv_background_frontier_ratio(labels: Labels, spacing_mm: Spacing) -> float:
@@ -150,11 +158,11 @@ def lv_la_frontier_ratio(labels: Labels, spacing_mm: Spacing) -> float:
     return _frontier_ratio(labels, Label.LV, Label.LA, spacing_mm)
 
 
-def myo_thickness_ratio(labels: Labels, spacing_mm: Spacing) -> float:
+def myo_thickness_ratio(labels: Labels, spacing_mm: Spacing, *, enough: float = 1.0) -> float:
     """Metric 11: depth of erosion that splits the MYO, by its largest depth.
 
     Both in mm. 0.0 for a MYO in pieces, 1.0 for one that shrinks to a point without a split, NaN
-    without MYO.
+    without MYO. Values above `enough` need not be told apart, which saves time.
     """
     myo = labels == Label.MYO
     box = bounding_box(myo)
@@ -163,7 +171,8 @@ def myo_thickness_ratio(labels: Labels, spacing_mm: Spacing) -> float:
     depth = ndimage.distance_transform_edt(padded(myo[box]), sampling=spacing_mm)
     step = float(depth.max()) / DEPTH_LEVELS
     smallest = SMALLEST_PIECE * np.count_nonzero(myo)
-    return min(erosions_before_split(depth, step, smallest) / DEPTH_LEVELS, 1.0)
+    erosions = erosions_before_split(depth, step, smallest, enough * DEPTH_LEVELS)
+    return min(erosions / DEPTH_LEVELS, 1.0)
 
 
 def lv_myo_width_ratio(labels: Labels, _spacing_mm: Spacing) -> float:

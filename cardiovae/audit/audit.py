@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,14 +49,12 @@ def audit_frame(
         ConfigError: A temporal criteria set.
     """
     _check_anatomical(criteria_set)
-    area = _area_of_interest(labels, criteria_set)
-    return FrameAudit(
-        tuple(
-            _finding(area, spacing_mm, criteria_set, criterion, frame)
-            for criterion in criteria_set.applying_to(structures)
-        ),
-        frame,
+    heart = _Heart.of(labels, spacing_mm, criteria_set)
+    findings = (
+        _finding(heart, criteria_set, criterion)
+        for criterion in criteria_set.applying_to(structures)
     )
+    return FrameAudit(tuple(dataclasses.replace(f, frame=frame) for f in findings), frame)
 
 
 def frame_is_valid(
@@ -68,9 +68,9 @@ def frame_is_valid(
     Args and errors as for `audit_frame`.
     """
     _check_anatomical(criteria_set)
-    area = _area_of_interest(labels, criteria_set)
+    heart = _Heart.of(labels, spacing_mm, criteria_set)
     return all(
-        _finding(area, spacing_mm, criteria_set, criterion, None).verdict is Verdict.PASS
+        _finding(heart, criteria_set, criterion, quick=True).verdict is Verdict.PASS
         for criterion in criteria_set.applying_to(structures)
     )
 
@@ -119,32 +119,50 @@ def _check_anatomical(criteria_set: CriteriaSet) -> None:
         )
 
 
-def _area_of_interest(labels: NDArray[np.uint8], criteria_set: CriteriaSet) -> NDArray[np.uint8]:
-    """The box around the heart, for metrics that do not depend on what surrounds it."""
-    if criteria_set.kind == "anatomy":
+@dataclass(frozen=True)
+class _Heart:
+    """One frame ready to be measured.
+
+    `labels` is the frame, or the box around the heart for metrics that do not depend on what
+    surrounds it; `absent` are the structures without a pixel, which criteria have to do without.
+    """
+
+    labels: NDArray[np.uint8]
+    spacing_mm: tuple[float, float] | None
+    absent: frozenset[Label]
+
+    @classmethod
+    def of(
+        cls,
+        labels: NDArray[np.uint8],
+        spacing_mm: tuple[float, float] | None,
+        criteria_set: CriteriaSet,
+    ) -> _Heart:
+        labels = np.ascontiguousarray(labels)
+        if criteria_set.kind != "anatomy":  # the published metrics have their own rules
+            return cls(labels, spacing_mm, frozenset())
         box = bounding_box(labels != Label.BACKGROUND)
         if box is not None:
-            return np.ascontiguousarray(labels[box])
-    return np.ascontiguousarray(labels)
+            labels = np.ascontiguousarray(labels[box])
+        absent = frozenset(s for s in STRUCTURES if not (labels == s).any())
+        return cls(labels, spacing_mm, absent)
 
 
 def _finding(
-    labels: NDArray[np.uint8],
-    spacing_mm: tuple[float, float] | None,
-    criteria_set: CriteriaSet,
-    criterion: Criterion,
-    frame: int | None,
+    heart: _Heart, criteria_set: CriteriaSet, criterion: Criterion, *, quick: bool = False
 ) -> Finding:
     """Measure and judge one criterion."""
     value, reason = math.nan, ""
-    # A presence is measurable without the structure; the published metrics have their own rules.
-    if criteria_set.kind == "anatomy" and criterion.unit != "flag":
-        reason = _absence(labels, criterion)
-    if not reason:
-        value = criteria_set.metric(criterion)(labels, spacing_mm or PIXELS)
+    # A presence is measurable without the structure.
+    absent = [s for s in criterion.structures if NAMES[s] in heart.absent]
+    if absent and criterion.unit != "flag":
+        reason = "no " + " and no ".join(f"{s.upper()} pixel" for s in absent)
+    else:
+        metric = criteria_set.metric(criterion, quick=quick)
+        value = metric(heart.labels, heart.spacing_mm or PIXELS)
         if math.isnan(value):
             reason = "undefined on this frame"
-        elif spacing_mm is None:
+        elif heart.spacing_mm is None:
             value, reason = _without_spacing(criterion, value)
     return Finding(
         criterion.name,
@@ -154,7 +172,6 @@ def _finding(
         criterion.high,
         criterion.unit,
         reason,
-        frame,
     )
 
 
@@ -162,12 +179,6 @@ def _verdict(criterion: Criterion, value: float) -> Verdict:
     if math.isnan(value):
         return Verdict.NOT_MEASURABLE
     return Verdict.PASS if criterion.allows(value) else Verdict.FAIL
-
-
-def _absence(labels: NDArray[np.uint8], criterion: Criterion) -> str:
-    """Which structures of the criterion the frame lacks; empty when it has them all."""
-    absent = [s.upper() for s in criterion.structures if not (labels == NAMES[s]).any()]
-    return f"no {' and no '.join(absent)} pixel" if absent else ""
 
 
 def _without_spacing(criterion: Criterion, value: float) -> tuple[float, str]:

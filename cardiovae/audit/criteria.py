@@ -7,6 +7,7 @@ The sets live in `configs/criteria/*.yaml`. A new anatomical metric is one funct
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ NAMES = {structure.name.lower(): structure for structure in STRUCTURES}
 METRICS: dict[str, ModuleType] = {"anatomy": anatomy, "published": public}
 TEMPORAL_METRICS = ("deviation", "relative_deviation", "neighbor_hausdorff_mm")
 KINDS = (*METRICS, "temporal")
+# Metrics that take `enough`, a value above which it does not matter how far above.
+STOPS_EARLY = ("myo_thickness_ratio", "erosion_ratio_before_myo_split")
 
 
 @dataclass(frozen=True)
@@ -149,9 +152,14 @@ class CriteriaSet:
             and getattr(value, "__module__", "") == module.__name__
         )
 
-    def metric(self, criterion: Criterion) -> Metric:
-        """The function that measures `criterion`; for anatomical sets."""
-        function: Metric = getattr(METRICS[self.kind], criterion.metric)
+    def metric(self, criterion: Criterion, *, quick: bool = False) -> Metric:
+        """The function that measures `criterion`; for anatomical sets.
+
+        With `quick` it may stop where the value is known to pass.
+        """
+        function: Callable[..., float] = getattr(METRICS[self.kind], criterion.metric)
+        if quick and criterion.high is None and criterion.metric in STOPS_EARLY:
+            return functools.partial(function, enough=criterion.low)
         return function
 
     def applying_to(self, structures: tuple[Label, ...]) -> tuple[Criterion, ...]:

@@ -107,10 +107,13 @@ def frontier_ratio_between_myo_and_atrium(labels: Labels, _spacing_mm: Spacing) 
     return _frontier_ratio(labels, Label.MYO, Label.LA)
 
 
-def erosion_ratio_before_myo_split(labels: Labels, _spacing_mm: Spacing) -> float:
+def erosion_ratio_before_myo_split(
+    labels: Labels, _spacing_mm: Spacing, *, enough: float = math.inf
+) -> float:
     """Metric 11: 3 x 3 erosions until the MYO is not one piece, by its largest Euclidean depth.
 
-    NaN without MYO, and when it fills the frame (the published code does not end then).
+    NaN without MYO, and when it fills the frame (the published code does not end then). Values
+    above `enough` need not be told apart, which saves time.
     """
     myo = labels == Label.MYO
     box = bounding_box(myo, margin=1)
@@ -118,10 +121,9 @@ def erosion_ratio_before_myo_split(labels: Labels, _spacing_mm: Spacing) -> floa
         return math.nan
     # Pixels beyond the frame count as myocardium, in the erosion and in the depth.
     crop = myo[box]
-    erosions = erosions_before_split(
-        ndimage.distance_transform_cdt(crop, "chessboard"), 1, _noise_floor(labels)
-    )
-    return erosions / float(ndimage.distance_transform_edt(crop).max())
+    thickest = float(ndimage.distance_transform_edt(crop).max())
+    depth = ndimage.distance_transform_cdt(crop, "chessboard")
+    return erosions_before_split(depth, 1, _noise_floor(labels), enough * thickest) / thickest
 
 
 def width_ratio_between_lv_and_myo(labels: Labels, _spacing_mm: Spacing) -> float:

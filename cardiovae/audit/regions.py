@@ -144,7 +144,9 @@ def width_pixels(mask: Mask) -> int:
     return int(cols[-1] - cols[0]) + 1 if cols.size else 0
 
 
-def erosions_before_split(depth: NDArray[np.number], step: float, smallest: float) -> int:
+def erosions_before_split(
+    depth: NDArray[np.number], step: float, smallest: float, enough: float = math.inf
+) -> int:
     """How often a region can be eroded before it is no longer in one piece.
 
     Eroding `n` times leaves the pixels deeper than `n * step`, so no erosion is carried out.
@@ -155,18 +157,29 @@ def erosions_before_split(depth: NDArray[np.number], step: float, smallest: floa
         depth: Distance of every pixel to the outside, 0 outside the region, shape (H, W).
         step: Depth that one erosion takes away, in the unit of `depth`.
         smallest: Size in pixels below which a fragment is an artifact of the erosion.
+        enough: Stop once this many erosions have left one piece.
 
     Returns:
         Number of erosions; 0 when the region is empty or in pieces from the start.
     """
-    left = depth > 0
     count = 0
-    while pieces(left)[1] == 1:
+    left = depth > 0
+    if pieces(left)[1] != 1:
+        return 0
+    while count < enough:
         count += 1
         left = depth > count * step
-        numbers, _ = pieces(left, CROSS)
-        sizes = np.bincount(numbers.ravel())
-        sizes[0] = 0
-        if (sizes < smallest).any():
-            left = (sizes >= smallest)[numbers]
+        if _count_large_pieces(left, smallest) != 1:
+            break
     return count
+
+
+def _count_large_pieces(mask: Mask, smallest: float) -> int:
+    """Number of 8-connected pieces once 4-connected fragments below `smallest` are dropped."""
+    numbers, count = pieces(mask, CROSS)
+    if count == 1:  # the usual case, at the price of one labeling
+        return int(np.count_nonzero(mask) >= smallest)
+    sizes = np.bincount(numbers.ravel())
+    sizes[0] = 0
+    large = (sizes >= smallest) & (sizes > 0)
+    return pieces(large[numbers])[1] if np.count_nonzero(large) > 1 else int(large.any())
