@@ -132,7 +132,8 @@ def annulus_gap_ratio(labels: Labels, _spacing_mm: Spacing) -> float:
     lv, la = labels == Label.LV, labels == Label.LA
     if not lv.any():
         return math.nan
-    return pocket_pixels(lv, la, labels != Label.BACKGROUND) / np.count_nonzero(lv)
+    gap = pocket_pixels(lv, la, labels != Label.BACKGROUND)
+    return float(gap / np.count_nonzero(lv))
 
 
 def lv_background_frontier_ratio(labels: Labels, spacing_mm: Spacing) -> float:
@@ -185,7 +186,7 @@ def lv_myo_width_ratio(labels: Labels, _spacing_mm: Spacing) -> float:
         return math.nan
     row = labels[int(counts @ np.arange(counts.size) / counts.sum())]
     lv, myo = np.count_nonzero(row == Label.LV), np.count_nonzero(row == Label.MYO)
-    return lv / myo if lv and myo else math.nan
+    return float(lv / myo) if lv and myo else math.nan
 
 
 def _pixel_mm2(spacing_mm: Spacing) -> float:

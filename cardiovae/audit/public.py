@@ -136,7 +136,7 @@ def width_ratio_between_lv_and_myo(labels: Labels, _spacing_mm: Spacing) -> floa
         return math.nan
     row = labels[int(counts @ np.arange(counts.size) / counts.sum())]
     lv, myo = np.count_nonzero(row == Label.LV), np.count_nonzero(row == Label.MYO)
-    return lv / myo if lv and myo else math.nan
+    return float(lv / myo) if lv and myo else math.nan
 
 
 def _epicardium(labels: Labels) -> Mask:
