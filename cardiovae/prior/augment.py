@@ -152,8 +152,10 @@ def _moved(
     grid = torch.from_numpy(np.stack(unit, -1).astype(np.float32))
 
     moved = np.einsum("nij,npj->npi", forward, landmarks) + shift[:, None]
-    place = [(moved[..., a] + o) / (s * CANVAS_MM / 2) - 1 for a, o, s in
-             zip((1, 0), ORIGIN_MM[::-1], CANVAS_SHAPE[::-1], strict=True)]
+    place = [
+        (moved[..., a] + o) / (s * CANVAS_MM / 2) - 1
+        for a, o, s in zip((1, 0), ORIGIN_MM[::-1], CANVAS_SHAPE[::-1], strict=True)
+    ]
     at = torch.from_numpy(np.nan_to_num(np.stack(place, -1)))[:, None]
     local = functional.grid_sample(warp, at, padding_mode="border", align_corners=False)[:, :, 0]
     # To first order the warp (a displacement of the source) moves a point the other way.
@@ -217,7 +219,7 @@ def _damaged(
             hard = functional.one_hot(torch.from_numpy(broken).long(), 4).permute(2, 0, 1)
             seen = torch.where(changed, hard.to(seen.dtype), seen[0])[None]
         draw = rng.random()
-        structures = STRUCTURES
+        structures: tuple[Label, ...] = STRUCTURES
         if draw < config.drop_myo:
             structures = STRUCTURES[:1]
         elif draw < config.drop_myo + config.drop_la:

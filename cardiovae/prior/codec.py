@@ -46,9 +46,9 @@ def encode(
     visible = np.broadcast_to(inside, (shares.shape[0], 1, *inside.shape))
     seen = shares * visible  # outside the image the network knows background alone
     seen[:, 0] += 1 - visible[:, 0]
-    maps = network_input(*tensors(network, seen, visible), structures)
+    classes, shown = tensors(network, seen, visible)
     with torch.no_grad():
-        mu, logvar = network.encode(maps)
+        mu, logvar = network.encode(network_input(classes, shown, structures))
     return mu.cpu().double().numpy(), torch.exp(0.5 * logvar).cpu().double().numpy()
 
 
@@ -60,7 +60,7 @@ def decode(network: ShapeVAE, codes: NDArray[np.floating]) -> Floats:
     device = next(network.parameters()).device
     z = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)).to(device)
     with torch.no_grad():
-        parts = [network.decode(part).cpu() for part in z.split(256)]
+        parts = [network.decode(part).cpu() for part in torch.split(z, 256)]
     return np.asarray(torch.cat(parts).numpy(), np.float32)
 
 
@@ -128,7 +128,7 @@ def _subpixel_distance(share: Floats) -> Floats:
     distance, nearest = ndimage.distance_transform_edt(~edge, return_indices=True)
     offset = 0.5 - share[nearest[0], nearest[1]]
     signed = np.where(inner, -distance, distance) + offset
-    return np.clip(signed * CANVAS_MM, -FAR_MM, FAR_MM).astype(np.float32)
+    return np.asarray(np.clip(signed * CANVAS_MM, -FAR_MM, FAR_MM), np.float32)
 
 
 def knots_of(canvas: Floats) -> Floats:

@@ -124,8 +124,9 @@ def save_prior(
     Raises:
         FileError: A file is in the way and `overwrite` is false.
     """
-    write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False),
-               overwrite=overwrite)
+    write_text(
+        folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False), overwrite=overwrite
+    )
     with staged(folder / "weights.safetensors", overwrite=overwrite) as path:
         save_file({k: v.contiguous() for k, v in network.state_dict().items()}, path)
     with staged(folder / "latent.npz", overwrite=overwrite) as path:
@@ -134,6 +135,7 @@ def save_prior(
         )
     write_text(folder / "MODEL_CARD.md", card, overwrite=overwrite)
     write_text(
-        folder / "provenance.json", json.dumps(dict(provenance), indent=2) + "\n",
+        folder / "provenance.json",
+        json.dumps(dict(provenance), indent=2) + "\n",
         overwrite=overwrite,
     )

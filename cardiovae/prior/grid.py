@@ -28,7 +28,7 @@ KNOT_STEP = 2  # the network's scores live on every second canvas pixel
 KNOT_SHAPE = (CANVAS_SHAPE[0] // KNOT_STEP, CANVAS_SHAPE[1] // KNOT_STEP)
 
 # Square root of LV + MYO area in the same masks: 1st and 99th percentile 50.7 and 93.9 mm, median
-# 70.9 mm; of the LV alone, median 49.3 mm. Outside the wider range the spacing is taken as unusual.
+# 70.9 mm; of the LV alone, median 49.3 mm. Outside the wider range the spacing counts as unusual.
 EPI_SIZE_MM = 70.9
 LV_SIZE_MM = 49.3
 SIZE_RANGE = (0.6, 1.6)
@@ -76,12 +76,16 @@ class Placement:
 
     def to_native(self) -> tuple[Floats, Floats]:
         """Interpolation matrices, shapes (H, 64) and (W, 48): native = rows @ scores @ cols.T."""
-        matrices = []
-        for axis in (0, 1):
-            first, step = self._axis(axis)
-            canvas = (np.arange(self.shape[axis]) + 0.5) * step + first - 0.5
-            matrices.append(interpolation(KNOT_SHAPE[axis], (canvas + 0.5) / KNOT_STEP - 0.5))
-        return matrices[0], matrices[1]
+        rows, cols = (
+            interpolation(n, (self.canvas_positions(axis) + 0.5) / KNOT_STEP - 0.5)
+            for axis, n in enumerate(KNOT_SHAPE)
+        )
+        return rows, cols
+
+    def canvas_positions(self, axis: int) -> NDArray[np.float64]:
+        """Canvas coordinate of each native pixel center along one axis, shape (H,) or (W,)."""
+        first, step = self._axis(axis)
+        return np.asarray((np.arange(self.shape[axis]) + 0.5) * step + first - 0.5)
 
     def _axis(self, axis: int) -> tuple[float, float]:
         """Canvas coordinate of the native frame's edge, and canvas pixels per native pixel."""
@@ -94,7 +98,7 @@ def _averaging(n_out: int, n_in: int, first: float, step: float) -> Floats:
     edges = first + step * np.arange(n_in + 1)
     low = np.maximum(edges[None, :-1], np.arange(n_out)[:, None])
     high = np.minimum(edges[None, 1:], np.arange(1, n_out + 1)[:, None])
-    return np.clip(high - low, 0, None).astype(np.float32)
+    return np.asarray(np.clip(high - low, 0, None), np.float32)
 
 
 def interpolation(n_knots: int, positions: NDArray[np.float64]) -> Floats:
@@ -164,7 +168,5 @@ def _center_and_size(
     total = int(np.count_nonzero(epi))
     if total == 0:
         return None
-    row, col = (
-        float(epi.sum(1 - axis) @ np.arange(epi.shape[axis])) / total for axis in (0, 1)
-    )
+    row, col = (float(epi.sum(1 - axis) @ np.arange(epi.shape[axis])) / total for axis in (0, 1))
     return row, col, math.sqrt(total * spacing[0] * spacing[1])

@@ -68,12 +68,11 @@ class ShapeVAE(nn.Module):
         )
         self.to_posterior = nn.Linear(size, 2 * latent_dim)
         self.from_code = nn.Linear(latent_dim, size)
-        up = {"scale_factor": 2, "mode": "nearest"}
         self.decoder = nn.Sequential(
             nn.Unflatten(1, (w4, *self.coarse)),
-            nn.Upsample(**up),
+            nn.Upsample(scale_factor=2, mode="nearest"),
             _block(w4, w4 * 2 // 3),
-            nn.Upsample(**up),
+            nn.Upsample(scale_factor=2, mode="nearest"),
             _block(w4 * 2 // 3, w4 * 2 // 3),
             _block(w4 * 2 // 3, w2),
             nn.Conv2d(w2, N_REGIONS * 4, 3, 1, 1),

@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from cardiovae.prior.network import Posterior
 
-
 EDGE_MM = 0.7  # softness of a decoded contour: half a canvas pixel
 NEAR_MM = 4.0  # distances matter most this close to a contour
 CLIP_MM = 20.0  # farther from every contour only the sign matters
@@ -40,7 +39,9 @@ def cross_entropy(decoded: Tensor, target: Tensor, inside: Tensor) -> Tensor:
         target: Shares of LV, LV + MYO and LA, same shape.
         inside: Weight of each pixel, shape (N, 1, H, W).
     """
-    loss = functional.binary_cross_entropy_with_logits(-decoded / EDGE_MM, target, reduction="none")
+    loss = functional.binary_cross_entropy_with_logits(
+        -decoded / EDGE_MM, target, reduction="none"
+    )
     return (loss * inside).sum() / (3 * inside.sum()).clamp_min(1.0)
 
 

@@ -67,10 +67,13 @@ def build_shapes(sequences: Iterable[tuple[str, EchoSequence]]) -> ShapeTable:
     Raises:
         ModelError: No usable frame, or a sequence without known spacing.
     """
-    distances, landmarks, owner, instants, names = [], [], [], [], []
+    distances, landmarks, owner, instants = [], [], [], []
+    names: list[str] = []
     for name, sequence in sequences:
         if sequence.spacing_mm is None:
-            raise ModelError(f"{name}: training needs the pixel spacing in mm; give it in the file")
+            raise ModelError(
+                f"{name}: training needs the pixel spacing in mm; give it in the file"
+            )
         if Label.MYO not in sequence.structures:
             raise ModelError(f"{name}: training needs at least LV and MYO labels")
         frames = [f for f in map(sequence.frame, range(sequence.n_frames)) if _usable(f)]
@@ -144,7 +147,7 @@ def signed_distance(mask: Mask, spacing_mm: tuple[float, float]) -> NDArray[np.f
         return np.full(mask.shape, -FAR_MM)
     out = np.full(mask.shape, FAR_MM)
     box = bounding_box(mask, margin=int(FAR_MM / min(spacing_mm)) + 1)
-    assert box is not None  # noqa: S101 - a mask with pixels has a box
+    assert box is not None  # a mask with pixels has a box
     crop = mask[box]
     half = 0.5 * min(spacing_mm)
     outside = ndimage.distance_transform_edt(~crop, spacing_mm) - half

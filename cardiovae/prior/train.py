@@ -1,4 +1,4 @@
-"""Training of the shape prior: one loop, seeded by step, so a resumed run continues identically."""
+"""Training of the shape prior: one loop, seeded by step, so that a resumed run stays the same."""
 
 from __future__ import annotations
 
@@ -129,26 +129,9 @@ def train(
     if checkpoint is not None and checkpoint.exists():
         _restore(state, checkpoint, config)
     last = config.n_steps if until is None else min(until, config.n_steps)
-    rows, cols = (torch.from_numpy(m) for m in knots_to_canvas())
     began = time.monotonic()
     while state.step < last:
-        step = state.step
-        rng = np.random.default_rng([config.seed, step])
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        indices = rng.choice(training.sequence.size, config.batch_size)
-        batch = draw_batch(training, indices, config.augment, rng)
-        for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(step, config)
-        state.network.train()
-        loss, terms = objective(state.network, batch, config.objective, generator)
-        if not math.isfinite(float(loss.detach())):
-            raise ModelError(f"step {step}: the loss is {float(loss.detach())}; lower learning_rate")
-        state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
-        state.optimizer.step()
-        state.step += 1
-        _average(state, config.average)
+        terms = _step(state, training, config)
         if progress is not None:
             progress(state.step, terms)
         if state.step % config.validate_every == 0 or state.step == last:
@@ -160,6 +143,29 @@ def train(
             if checkpoint is not None:
                 _save(state, checkpoint, config)
     return state
+
+
+def _step(state: TrainState, training: ShapeTable, config: TrainConfig) -> dict[str, float]:
+    """One step of the optimizer on a fresh batch; everything random comes from seed and step."""
+    rng = np.random.default_rng([config.seed, state.step])
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    indices = rng.choice(training.sequence.size, config.batch_size)
+    batch = draw_batch(training, indices, config.augment, rng)
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate(state.step, config)
+    state.network.train()
+    loss, terms = objective(state.network, batch, config.objective, generator)
+    if not math.isfinite(float(loss.detach())):
+        raise ModelError(
+            f"step {state.step}: the loss is {float(loss.detach())}; lower learning_rate"
+        )
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
+    state.optimizer.step()
+    state.step += 1
+    _average(state, config.average)
+    return terms
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -199,9 +205,11 @@ def _plain(shapes: ShapeTable, size: int = 100) -> Iterator[tuple[Tensor, Tensor
 
 
 def _start(config: TrainConfig) -> TrainState:
-    torch.manual_seed(config.seed)
-    network = ShapeVAE(config.latent_dim, config.width).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = ShapeVAE(config.latent_dim, config.width)
+    with torch.random.fork_rng(devices=[]):  # the caller's random state is not ours to change
+        torch.manual_seed(config.seed)
+        network = ShapeVAE(config.latent_dim, config.width)
+        average = ShapeVAE(config.latent_dim, config.width)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average.load_state_dict(network.state_dict())
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
