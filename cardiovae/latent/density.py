@@ -16,13 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
 from cardiovae.errors import CardiovaeError
+from cardiovae.latent.distances import blocks, squared_distances
 
 Array = NDArray[np.float64]
 
 # Codes held out at most while the bandwidth is sought: 4,000 against 5,000 take a few seconds on
 # one core, and the optimum moves by less than its own sampling error beyond.
 MAX_HELD_OUT = 4000
-BLOCK_ELEMENTS = 2**22  # entries of one block of distances: 32 MB in float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +117,22 @@ class ParzenDensity:
             + self._log_kernel_peak
         )
         return log_p.reshape(points.shape[:-1])
+
+    def mean_shift(self, z: ArrayLike) -> Array:
+        """Mean of the codes around `z`, each weighted by its kernel there, shape (..., D).
+
+        Uphill: the gradient of `log_prob` is (mean_shift(z) - z) / kernel_std^2. Every `z` is
+        finite.
+        """
+        points = np.asarray(z, np.float64)
+        flat = points.reshape(-1, self.latent_dim) / self.kernel_std
+        centers = self.codes / self.kernel_std
+        means = np.empty_like(flat)
+        for rows in blocks(len(flat), self.n_codes):
+            exponent = -0.5 * squared_distances(flat[rows], centers)
+            share = np.exp(exponent - exponent.max(axis=1, keepdims=True))
+            means[rows] = share @ self.codes / share.sum(axis=1, keepdims=True)
+        return means.reshape(points.shape)
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw `n` codes, shape (n, D), exactly: choose a kernel, then draw from it."""
@@ -236,8 +252,8 @@ def leave_one_out_bandwidth(codes: Array, groups: NDArray[np.int64]) -> float:
     held_out = np.unique(np.linspace(0, n - 1, min(n, MAX_HELD_OUT)).astype(np.int64))
     excess = np.empty((held_out.size, n), np.float32)
     nearest, mean = np.empty(held_out.size), np.empty(held_out.size)
-    for rows in _blocks(held_out.size, n):
-        squared = _squared_distances(codes[held_out[rows]], codes)
+    for rows in blocks(held_out.size, n):
+        squared = squared_distances(codes[held_out[rows]], codes)
         same = groups[held_out[rows], None] == groups
         mean[rows] = np.mean(squared, axis=1, where=~same)
         squared[same] = np.inf
@@ -248,7 +264,7 @@ def leave_one_out_bandwidth(codes: Array, groups: NDArray[np.int64]) -> float:
         """Minus the mean log likelihood, but for constants."""
         rate = np.float32(0.5 * math.exp(-2 * log_width))
         sums = np.concatenate(
-            [np.exp(-rate * excess[rows]).sum(axis=1) for rows in _blocks(len(excess), n)]
+            [np.exp(-rate * excess[rows]).sum(axis=1) for rows in blocks(len(excess), n)]
         )
         fit = np.log(sums.astype(np.float64)) - float(rate) * nearest
         return d * log_width - float(fit.mean())
@@ -303,8 +319,8 @@ def _log_kernel_sums(
     With `groups`, of points and of centers, only centers of another group than the point's count.
     """
     sums = np.empty(len(points))
-    for rows in _blocks(len(points), len(centers)):
-        exponent = _squared_distances(points[rows], centers)
+    for rows in blocks(len(points), len(centers)):
+        exponent = squared_distances(points[rows], centers)
         exponent *= -0.5
         if groups is not None:
             exponent[groups[0][rows, None] == groups[1]] = -np.inf
@@ -313,19 +329,3 @@ def _log_kernel_sums(
         np.exp(exponent, out=exponent)
         sums[rows] = np.log(exponent.sum(axis=1)) + top[:, 0]
     return sums
-
-
-def _squared_distances(a: Array, b: Array) -> Array:
-    """Squared Euclidean distances between rows, shape (len(a), len(b))."""
-    middle = b.mean(axis=0)  # distances lose no digits to a common offset
-    a, b = a - middle, b - middle
-    squared = (-2.0 * a) @ b.T
-    squared += np.einsum("id,id->i", a, a)[:, None]
-    squared += np.einsum("id,id->i", b, b)
-    return np.maximum(squared, 0.0, out=squared)
-
-
-def _blocks(n_rows: int, n_columns: int) -> list[slice]:
-    """Slices of rows, so that a block of `n_columns` columns stays small."""
-    step = max(1, BLOCK_ELEMENTS // n_columns)
-    return [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
