@@ -43,6 +43,15 @@ class Finding:
     reason: str = ""
     frame: int | None = None
 
+    @property
+    def limits(self) -> str:
+        """The values that pass, for a reader, without their unit."""
+        low = "" if self.low is None else f"{self.low:.4g}"
+        high = "" if self.high is None else f"{self.high:.4g}"
+        if low and high:
+            return f"{low} to {high}"
+        return f">= {low}" if low else f"<= {high}"
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON; an unmeasured value is None."""
         return {
@@ -55,6 +64,42 @@ class Finding:
             "reason": self.reason,
             "frame": self.frame,
         }
+
+
+@dataclass(frozen=True)
+class CriterionSummary:
+    """One criterion over a sequence.
+
+    Args:
+        criterion: Name of the criterion.
+        n_passed: How many of its findings are PASS.
+        findings: All of them, in the order of the frames; at least one.
+    """
+
+    criterion: str
+    n_passed: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every finding is PASS."""
+        return self.n_passed == len(self.findings)
+
+    @property
+    def worst(self) -> Finding:
+        """The finding furthest beyond its limits; one that fails, if any does."""
+        return max(self.findings, key=_badness)
+
+
+def summarize(findings: Iterable[Finding]) -> tuple[CriterionSummary, ...]:
+    """One summary per criterion, in the order of their first findings."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.criterion, []).append(finding)
+    return tuple(
+        CriterionSummary(name, sum(f.verdict is Verdict.PASS for f in group), tuple(group))
+        for name, group in groups.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -163,29 +208,26 @@ def _summary(audit: SequenceAudit) -> str:
 
 def _rows(title: str, findings: Iterable[Finding]) -> list[str]:
     """Aligned lines of text, one per criterion, under a title and headings."""
-    groups: dict[str, list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault(finding.criterion, []).append(finding)
-    if not groups:
+    summaries = summarize(findings)
+    if not summaries:
         return ["", title, "  no criterion applies"]
     rows: list[tuple[str, ...]] = [HEADINGS]
     notes: list[str] = []
-    for name, group in groups.items():
-        worst = max(group, key=_badness)
-        passed = sum(finding.verdict is Verdict.PASS for finding in group)
+    for summary in summaries:
+        worst = summary.worst
         rows.append(
             (
-                name,
-                f"{passed}/{len(group)}",
+                summary.criterion,
+                f"{summary.n_passed}/{len(summary.findings)}",
                 "-" if worst.frame is None else str(worst.frame),
                 "-" if math.isnan(worst.value) else f"{worst.value:.4g}",
-                _limits(worst),
+                worst.limits,
                 worst.unit,
                 worst.verdict.value,
             )
         )
         if worst.reason:
-            notes.append(f"  {name}: {worst.reason}")
+            notes.append(f"  {summary.criterion}: {worst.reason}")
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
     table = [
         "  "
@@ -193,14 +235,6 @@ def _rows(title: str, findings: Iterable[Finding]) -> list[str]:
         for row in rows
     ]
     return ["", title, *table, *notes]
-
-
-def _limits(finding: Finding) -> str:
-    low = "" if finding.low is None else f"{finding.low:.4g}"
-    high = "" if finding.high is None else f"{finding.high:.4g}"
-    if low and high:
-        return f"{low} to {high}"
-    return f">= {low}" if low else f"<= {high}"
 
 
 def _badness(finding: Finding) -> tuple[int, float]:
