@@ -1,0 +1,115 @@
+"""Files that appear whole or not at all, and never replace another by accident.
+
+A file is first written into a hidden folder beside its destination and then moved there, which
+one file system does in one step. A program that fails or is interrupted half-way therefore
+leaves neither a torn file nor a temporary one. The data are not forced to the disk (fsync): this
+guards against a failing program, not against a power cut.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cardiovae.errors import FileError
+
+
+@contextmanager
+def staged(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A path to write to, moved to `path` when the block ends well.
+
+    Files written beside the staged one (the `.raw` of an `.mhd`) move with it, before it; when a
+    move fails, those already made are undone. Missing parent folders are made, and removed
+    again on failure.
+
+    Args:
+        path: Where the file shall end up.
+        overwrite: Whether files of that name may be replaced.
+
+    Yields:
+        The path to write to: same name, in a hidden folder beside `path`.
+
+    Raises:
+        FileError: A file is in the way, or the file system refuses.
+    """
+    made: list[Path] = []
+    complete = False
+    try:
+        refuse_to_replace(path, overwrite=overwrite)
+        made = [folder for folder in path.absolute().parents if not folder.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".cardiovae-", dir=path.parent) as folder:
+            yield Path(folder) / path.name
+            _move_all(Path(folder), path, overwrite=overwrite)
+        complete = True
+    except OSError as error:
+        raise FileError(
+            f"{path}: cannot be written ({error.strerror or error}); check the folder's "
+            "permissions and free space, or write elsewhere with -o"
+        ) from error
+    finally:
+        if not complete:
+            for parent in made:
+                if parent.is_dir() and not any(parent.iterdir()):
+                    parent.rmdir()
+
+
+def refuse_to_replace(path: Path, *, overwrite: bool = False) -> None:
+    """Raise when writing `path` would replace something that must stay.
+
+    Raises:
+        FileError: `path` is a folder, or a file while `overwrite` is false.
+    """
+    if path.is_dir():
+        raise FileError(f"{path}: is a folder, a file is to be written; give a file name in it")
+    if not overwrite and (path.exists() or path.is_symlink()):
+        raise FileError(
+            f"{path}: exists already and is never replaced by default; write elsewhere with -o "
+            "or allow it with --overwrite"
+        )
+
+
+def write_bytes(path: Path, content: bytes, *, overwrite: bool = False) -> None:
+    """Write `content` to `path`, whole or not at all.
+
+    Raises:
+        FileError: See `staged`.
+    """
+    with staged(path, overwrite=overwrite) as target:
+        target.write_bytes(content)
+
+
+def write_text(path: Path, content: str, *, overwrite: bool = False) -> None:
+    """Write `content` to `path` as UTF-8, whole or not at all.
+
+    Raises:
+        FileError: See `staged`.
+    """
+    write_bytes(path, content.encode(), overwrite=overwrite)
+
+
+def _move_all(folder: Path, path: Path, *, overwrite: bool) -> None:
+    """Move every file of `folder` beside `path`, the one that becomes `path` last."""
+    staged_files = [file for file in folder.iterdir() if file.name != path.name]
+    targets = {file: path.parent / file.name for file in sorted(staged_files)}
+    targets[folder / path.name] = path
+    for target in targets.values():
+        refuse_to_replace(target, overwrite=overwrite)
+    undo: list[tuple[Path, Path]] = []
+    try:
+        for file, target in targets.items():
+            backup = folder / f"{file.name}.previous"
+            if target != path and target.exists():  # nothing comes after `path` that could fail
+                shutil.copy2(target, backup)
+            file.replace(target)
+            undo.append((target, backup))
+    except OSError:
+        for target, backup in undo:
+            if backup.exists():
+                backup.replace(target)
+            else:
+                target.unlink()
+        raise

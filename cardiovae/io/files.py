@@ -1,0 +1,222 @@
+"""Label map files in and out, whatever their format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiovae.errors import FileError, LabelError
+from cardiovae.io import metaimage, nifti
+from cardiovae.io.content import view_from_name
+from cardiovae.io.inputs import require_supported, suffix
+from cardiovae.io.metaimage import MetaImageTemplate
+from cardiovae.io.nifti import NiftiTemplate
+from cardiovae.labels import CAMUS, LabelScheme, infer_scheme, label_scheme
+from cardiovae.sequence import EchoSequence
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """What a file says besides its labels: all it takes to write other labels like it.
+
+    Args:
+        path: Where it was read.
+        scheme: Which value stands for which structure in it.
+        template: Header, stored shape and number type, of its format.
+    """
+
+    path: Path
+    scheme: LabelScheme
+    template: NiftiTemplate | MetaImageTemplate
+
+    @property
+    def kind(self) -> str:
+        """Format of the file: "nifti" or "metaimage"."""
+        return "nifti" if isinstance(self.template, NiftiTemplate) else "metaimage"
+
+    @property
+    def extension(self) -> str:
+        """Suffix of a file like it: ".nii", ".nii.gz", ".mha" or ".mhd"."""
+        return suffix(self.path)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Number type of the stored pixels, with its byte order."""
+        return self.template.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of stored axes: 2, 3 or 4."""
+        return len(self.template.shape)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the figures should know about its spacing and time."""
+        return self.template.notes
+
+
+def load_sequence(
+    path: Path | str,
+    *,
+    labels: LabelScheme | str | None = None,
+    spacing_mm: tuple[float, float] | None = None,
+    frame_time_ms: float | None = None,
+    view: str | None = None,
+) -> EchoSequence:
+    """The label map sequence in a file; see `open_sequence`, which also keeps its header.
+
+    Raises:
+        CardiovaeError: See `open_sequence`.
+    """
+    sequence, _ = open_sequence(
+        path, labels=labels, spacing_mm=spacing_mm, frame_time_ms=frame_time_ms, view=view
+    )
+    return sequence
+
+
+def open_sequence(
+    path: Path | str,
+    *,
+    labels: LabelScheme | str | None = None,
+    spacing_mm: tuple[float, float] | None = None,
+    frame_time_ms: float | None = None,
+    view: str | None = None,
+) -> tuple[EchoSequence, LabelFile]:
+    """The label map sequence in a file, and what it takes to write another like it.
+
+    What is given wins over what the file says; what neither says is unknown (None).
+
+    Args:
+        path: NIfTI (.nii, .nii.gz) or MetaImage (.mha, .mhd), with axes (X, Y), (X, Y, T) or
+            (X, Y, 1, T), taken as stored: Y becomes rows, X columns.
+        labels: Label scheme, its name, or a mapping such as `lv=1,myo=2,la=3`. None takes the
+            smallest shipped scheme that names every value present, or `camus` when the file
+            holds background only.
+        spacing_mm: Distance between (rows, columns) in mm.
+        frame_time_ms: Time between frames in ms.
+        view: "A2C" or "A4C"; None takes what the file name states, if anything.
+
+    Raises:
+        FileError: The file is absent, damaged, of unknown format, or of a shape that is no
+            label map sequence.
+        LabelError: Values that are no labels, or not those of the scheme.
+        ConfigError: `labels` describes no scheme.
+        CardiovaeError: A spacing, frame time or view that cannot be.
+    """
+    path = Path(path)
+    scheme = label_scheme(labels) if isinstance(labels, str) else labels
+    if not path.is_dir():  # whose name need not be that of a file
+        require_supported(path)
+    values, template = _read(path)
+    try:
+        scheme = scheme or (infer_scheme(values) if values.any() else CAMUS)
+        mapped = scheme.to_labels(values)
+    except LabelError as error:
+        raise LabelError(f"{path}: {error}") from error
+    sequence = EchoSequence(
+        mapped,
+        spacing_mm if spacing_mm is not None else template.spacing_mm,
+        structures=scheme.structures,
+        frame_time_ms=frame_time_ms if frame_time_ms is not None else template.frame_time_ms,
+        view=view if view is not None else view_from_name(path.name),
+        source=str(path),
+    )
+    return sequence, LabelFile(path, scheme, template)
+
+
+def save_labels(
+    path: Path | str, sequence: EchoSequence, like: LabelFile, *, overwrite: bool = False
+) -> None:
+    """Write the labels of `sequence` as a file like `like`: geometry, header, number type, values.
+
+    Args:
+        path: Where to; its suffix is one of the same format (.nii or .nii.gz, .mha or .mhd).
+        sequence: Labels of the shape and structures of `like`.
+        like: The file that the labels belong to.
+        overwrite: Whether a file of that name may be replaced.
+
+    Raises:
+        FileError: Another format or shape, a file in the way, or the file system refuses.
+        LabelError: A structure for which the scheme of `like` has no value.
+    """
+    path = Path(path)
+    _require_shape(path, sequence.labels, like)
+    nameless = [s for s in sequence.structures if s not in like.scheme.structures]
+    lost = [s.name for s in nameless if (sequence.labels == s).any()]
+    if lost:
+        raise LabelError(
+            f"{path}: the label scheme '{like.scheme.name}' has no value for {lost}; read the "
+            "input with --labels lv=..,myo=..,la=.."
+        )
+    values = like.scheme.to_values(sequence.labels)
+    ending = suffix(path)
+    if isinstance(like.template, NiftiTemplate) and ending in nifti.SUFFIXES:
+        nifti.write_labels(path, values, like.template, overwrite=overwrite)
+    elif isinstance(like.template, MetaImageTemplate) and ending in metaimage.SUFFIXES:
+        metaimage.write_labels(path, values, like.template, overwrite=overwrite)
+    else:
+        raise _other_format(path, like)
+
+
+def save_map(
+    path: Path | str, array: NDArray[np.float32], like: LabelFile, *, overwrite: bool = False
+) -> None:
+    """Write a map such as an uncertainty, float32, in the geometry of `like`.
+
+    Args:
+        path: Where to; a suffix of the same format, or NIfTI beside a MetaImage.
+        array: Values of every pixel, shape (H, W, T).
+        like: The file that the map belongs to.
+        overwrite: Whether a file of that name may be replaced.
+
+    Raises:
+        FileError: Another format or shape, a file in the way, or the file system refuses.
+    """
+    path = Path(path)
+    _require_shape(path, array, like)
+    ending = suffix(path)
+    if isinstance(like.template, NiftiTemplate) and ending in nifti.SUFFIXES:
+        nifti.write_map(path, array, like.template, overwrite=overwrite)
+    elif isinstance(like.template, MetaImageTemplate) and ending:
+        metaimage.write_map(path, array, like.template, overwrite=overwrite)
+    else:
+        raise _other_format(path, like)
+
+
+def header_bytes(path: Path | str) -> bytes:
+    """Everything a file holds before its pixels, decompressed; for comparing headers.
+
+    Raises:
+        FileError: Absent, damaged, or of an unknown format.
+    """
+    path = Path(path)
+    require_supported(path)
+    if suffix(path) in metaimage.SUFFIXES:
+        return metaimage.header_bytes(path)
+    return nifti.header_bytes(path)
+
+
+def _read(path: Path) -> tuple[NDArray[np.uint8], NiftiTemplate | MetaImageTemplate]:
+    return metaimage.read(path) if suffix(path) in metaimage.SUFFIXES else nifti.read(path)
+
+
+def _require_shape(path: Path, array: NDArray[Any], like: LabelFile) -> None:
+    x, y, *axes = like.template.shape
+    expected = (y, x, int(np.prod(axes)))
+    if array.shape != expected:
+        raise FileError(
+            f"{path}: {like.path} has (H, W, T) = {expected}, the array to write has "
+            f"{array.shape}; write it like the file it belongs to"
+        )
+
+
+def _other_format(path: Path, like: LabelFile) -> FileError:
+    endings = nifti.SUFFIXES if like.kind == "nifti" else metaimage.SUFFIXES
+    return FileError(
+        f"{path}: is written in the format of {like.path}; give a name ending in "
+        f"{' or '.join(endings)}"
+    )
