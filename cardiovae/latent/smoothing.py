@@ -40,9 +40,9 @@ __all__ = [
 Array = NDArray[np.float64]
 
 LEAST_STRENGTH = 1e-6  # weaker smoothing changes nothing but the frames without weight
-MAX_STRENGTH = 1e6  # of a search; 200 frames are straight to 1 % of their bend there
+MAX_STRENGTH = 1e9  # of a search; the slowest bend over 200 frames is down to 1.3 % there
 TUKEY = 4.685  # deviations where trust ends: 95 % efficiency for Gaussian errors (Holland, 1977)
-PREDICTION_STRENGTH = 10.0  # a clean beat of 12 frames is predicted to 0.3 % of its amplitude
+PREDICTION_STRENGTH = 5.0  # a clean beat of 12 frames is predicted to 0.3 % of its amplitude
 REWEIGHTINGS = 20
 GENTLE_REWEIGHTINGS = 10  # of them by absolute deviations, a convex problem to start from
 CLIP = 4.0  # standard deviations from the median at which a frame stops pulling predictions
@@ -71,7 +71,7 @@ def smooth(
     """Smooth codes in time, every dimension by itself.
 
     With `preserve_amplitude` the second differences in the energy give way to fourth ones, the
-    bend of the bend, with strength^2 / 4 so that the same frequencies are kept. A turning point,
+    bend of the bend, with strength^2, so that the same frequencies are kept. A turning point,
     end of diastole or of systole, has the largest bend of the whole beat, and the plain energy
     pulls it in (or, at the end of a sequence, lets it overshoot) by several percent; its bend
     changes slowly, so the modified energy keeps it within 1 % for a beat of 18 frames or more.
@@ -234,7 +234,7 @@ def _smooth_alike(s: Array, w: Array, strength: float, preserve_amplitude: bool)
     s, w = s[inner], w[inner]
     taps = BEND_OF_BEND if preserve_amplitude and known.size >= len(BEND_OF_BEND) else BEND
     strength = max(strength, LEAST_STRENGTH)
-    stiffness = strength**2 / 4 if taps is BEND_OF_BEND else strength
+    stiffness = strength**2 if taps is BEND_OF_BEND else strength
     if len(s) > 2:
         compliance = np.full(len(s) - len(taps) + 1, 1 / stiffness)
         s, _ = solve_bending(w, compliance, (w * s.T).T, taps)
@@ -255,7 +255,7 @@ def _deviation_from_others(s: Array, bounded: Array, w: Array) -> Array:
     """
     n = len(s)
     taps, stiffness = (
-        (BEND_OF_BEND, PREDICTION_STRENGTH**2 / 4) if n >= 8 else (BEND, PREDICTION_STRENGTH)
+        (BEND_OF_BEND, PREDICTION_STRENGTH**2) if n >= 8 else (BEND, PREDICTION_STRENGTH)
     )
     w = np.maximum(w, 1e-6)
     compliance = np.full(n - len(taps) + 1, 1 / stiffness)
