@@ -1,0 +1,125 @@
+"""The input's own contours, kept where they are sound.
+
+Decoded shapes are smoother than real contours. So the residual between the input's signed
+distances and the decoded ones is carried over wherever both agree about where the contour is, and
+dropped where they do not (leaks, islands, missing walls).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cardiovae.audit.regions import CROSS, padded, pieces
+from cardiovae.labels import STRUCTURES, Label
+from cardiovae.morphology import Mask, bounding_box
+from cardiovae.prior.codec import Floats, compose
+from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, Placement, interpolation
+
+
+@dataclass(frozen=True)
+class BlendConfig:
+    """When the input's contour counts as sound.
+
+    Full weight up to `sound_mm` from the decoded contour, none from `broken_mm` on; the unsound
+    region is widened by `margin_mm` and its border softened by `soft_mm`. A pixel whose distances
+    move by less than `same_mm` keeps the input's own label.
+    """
+
+    sound_mm: float = 2.5
+    broken_mm: float = 5.0
+    margin_mm: float = 4.0
+    soft_mm: float = 2.8
+    same_mm: float = 0.35
+
+
+def clean(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A copy of one frame (H, W) with the largest part of each region, holes filled.
+
+    Parts of the epicardium (LV and MYO together), the LV and the LA are 8-connected. What is
+    removed becomes background, or MYO inside the epicardium. Only a cleaner start for
+    measurements, never a result.
+    """
+    cleaned = np.zeros(labels.shape, np.uint8)
+    box = bounding_box(labels != Label.BACKGROUND, margin=1)
+    if box is None:
+        return cleaned
+    crop = labels[box]
+    epi = _filled(_largest((crop == Label.LV) | (crop == Label.MYO)))
+    lv = _filled(_largest((crop == Label.LV) & epi))
+    inner = cleaned[box]
+    inner[_largest(crop == Label.LA) & ~epi] = Label.LA
+    inner[epi] = Label.MYO
+    inner[lv] = Label.LV
+    return cleaned
+
+
+def _largest(mask: Mask) -> Mask:
+    numbers, count = pieces(mask)
+    if count < 2:
+        return mask
+    sizes = np.bincount(numbers.ravel())
+    sizes[0] = 0
+    return np.asarray(numbers == int(sizes.argmax()))
+
+
+def _filled(mask: Mask) -> Mask:
+    """`mask` with what it encloses; beyond the frame is outside."""
+    numbers, _ = pieces(padded(~mask) | ~padded(np.ones_like(mask)), CROSS)
+    return np.asarray(numbers != numbers[0, 0])[1:-1, 1:-1]
+
+
+def soundness(measured: Floats, decoded: Floats, config: BlendConfig) -> Floats:
+    """Weight 0 to 1 of the input's contour at each canvas pixel, shape (T, 3, 128, 96).
+
+    Args:
+        measured: Signed distances of the input on the canvas, shape (T, 3, 128, 96), mm.
+        decoded: Signed distances of its fitted code, same shape.
+        config: Settings.
+    """
+    clip = 3 * config.broken_mm
+    apart = np.abs(measured.clip(-clip, clip) - decoded.clip(-clip, clip))
+    weight = (config.broken_mm - apart) / (config.broken_mm - config.sound_mm)
+    size = 2 * round(config.margin_mm / CANVAS_MM) + 1
+    sigma = config.soft_mm / CANVAS_MM
+    weight = ndimage.minimum_filter(weight.clip(0, 1), size=(1, 1, size, size))
+    return np.asarray(ndimage.gaussian_filter(weight, (0, 0, sigma, sigma)), np.float32)
+
+
+def canvas_to_native(maps: Floats, placement: Placement) -> Floats:
+    """Canvas maps (T, C, 128, 96) interpolated on the native grid, shape (T, C, H, W)."""
+    rows, cols = (
+        interpolation(n, placement.canvas_positions(axis)) for axis, n in enumerate(CANVAS_SHAPE)
+    )
+    return np.asarray(rows @ maps @ cols.T, np.float32)
+
+
+def render(
+    distances: Floats,
+    measured: Floats,
+    labels: NDArray[np.uint8],
+    placement: Placement,
+    structures: tuple[Label, ...],
+    same_mm: float,
+) -> NDArray[np.uint8]:
+    """Native label maps of blended distances, with the input's own labels where nothing moved.
+
+    Args:
+        distances: Blended signed distances on the canvas, shape (T, 3, 128, 96), mm.
+        measured: Those of the input, same shape.
+        labels: The input's label maps, shape (H, W, T).
+        placement: Where the sequence lies on the canvas.
+        structures: Annotated structures.
+        same_mm: Below this the input's label is kept.
+    """
+    result = compose(canvas_to_native(distances, placement), structures)
+    if same_mm > 0:
+        used = [i for i, s in enumerate(STRUCTURES) if s in structures]
+        moved = np.abs(distances - measured)[:, used].max(1, keepdims=True)
+        same = canvas_to_native(moved, placement)[:, 0] < same_mm
+        same = np.moveaxis(same, 0, 2)
+        result[same] = labels[same]
+    return result

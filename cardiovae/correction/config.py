@@ -1,0 +1,64 @@
+"""Settings of the correction, as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cardiovae.audit.criteria import CriteriaSet, criteria
+from cardiovae.config import apply_overrides, build_settings, read_preset
+from cardiovae.correction.blend import BlendConfig
+from cardiovae.correction.fit import FitConfig
+
+
+@dataclass(frozen=True)
+class CorrectConfig:
+    """What is asked of a corrected sequence, and how it is reached.
+
+    Args:
+        criteria: Anatomical criteria set: frames that fail it are repaired, and every returned
+            frame passes it.
+        temporal: Temporal criteria set that the returned sequence passes; None = frames only.
+        also_criteria: Anatomical set that repaired frames pass too where they can.
+        also_temporal: Temporal set that a moved sequence passes too where it can.
+        detail: Shares of the input's own contour detail to try, from most to least.
+        strengths: Strengths of temporal smoothing to try, from least to most.
+        n_samples: Posterior samples for the uncertainty; 0 = none.
+        fit: Settings of the robust fit.
+        blend: Settings of the blending.
+    """
+
+    criteria: str = "camus"
+    temporal: str | None = "tmi2022"
+    also_criteria: str | None = "camus-public"
+    also_temporal: str | None = "rl4seg3d"
+    detail: tuple[float, ...] = (1.0, 0.5, 0.0)
+    strengths: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
+    n_samples: int = 8
+    fit: FitConfig = field(default_factory=FitConfig)
+    blend: BlendConfig = field(default_factory=BlendConfig)
+
+    def anatomy_sets(self) -> tuple[CriteriaSet, ...]:
+        """The set in use, then the one to satisfy too."""
+        names = (self.criteria, self.also_criteria)
+        return tuple(criteria(n) for n in dict.fromkeys(names) if n is not None)
+
+    def temporal_sets(self) -> tuple[CriteriaSet, ...]:
+        """The set in use, then the one to satisfy too; none when time is left alone."""
+        if self.temporal is None:
+            return ()
+        names = (self.temporal, self.also_temporal)
+        return tuple(criteria(n) for n in dict.fromkeys(names) if n is not None)
+
+
+def correct_config(name: str = "default", overrides: Sequence[str] = ()) -> CorrectConfig:
+    """Settings of a shipped preset or a YAML file, with `a.b=value` overrides.
+
+    Raises:
+        ConfigError: An unknown preset, key or criteria set, or a value of the wrong type.
+    """
+    content = apply_overrides(read_preset("correct", name), list(overrides))
+    config = build_settings(CorrectConfig, content, origin=f"correct preset '{name}'")
+    config.anatomy_sets()
+    config.temporal_sets()
+    return config

@@ -1,0 +1,224 @@
+"""`correct_sequence`: from a label map sequence to one that passes the audit, changed least."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiovae.audit.verdicts import SequenceAudit, Verdict
+from cardiovae.bank import LatentBank
+from cardiovae.correction.config import CorrectConfig
+from cardiovae.correction.judge import Judge
+from cardiovae.correction.motion import smooth_motion
+from cardiovae.correction.record import (
+    CORRECTED,
+    KEPT,
+    NOT_CORRECTED,
+    REPAIRED,
+    SMOOTHED,
+    UNCHANGED,
+    Correction,
+    FrameChange,
+)
+from cardiovae.correction.repair import as_input, repair
+from cardiovae.correction.scene import Scene, see
+from cardiovae.correction.uncertainty import posterior_entropy
+from cardiovae.latent.density import fit_parzen
+from cardiovae.prior.folder import ShapePrior
+from cardiovae.sequence import EchoSequence
+
+Progress = Callable[[str], None]
+
+
+def correct_sequence(
+    sequence: EchoSequence,
+    prior: ShapePrior,
+    bank: LatentBank,
+    config: CorrectConfig,
+    *,
+    rng: np.random.Generator,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> Correction:
+    """Correct one sequence; what passes the audit comes back bit for bit.
+
+    The result passes the criteria sets in use, anatomical and (from 3 frames on) temporal, or it
+    is the input unchanged, with the reason. See docs/explanation/architecture.md for the steps.
+
+    Args:
+        sequence: Label map sequence, shape (H, W, T).
+        prior: The shape prior.
+        bank: Its bank of valid codes.
+        config: What is asked for, and how it is reached.
+        rng: Source of randomness (posterior samples alone).
+        seed: The seed `rng` was made with, for the record.
+        progress: Called with the name of each step.
+
+    Raises:
+        ConfigError: An unknown criteria set.
+    """
+    say = progress or (lambda step: None)
+    judge = Judge(sequence, config.anatomy_sets(), config.temporal_sets())
+    say("audit")
+    before = judge.audits(sequence)
+    broken = np.array([not frame.passed for frame in before[0].frames])
+    say("encode")
+    scene = see(sequence, broken, prior, config.fit)
+    if scene is None:
+        work = _Work.untouched(sequence, prior, "no frame shows an LV or a myocardium")
+    else:
+        work = _Work.start(scene)
+        if broken.any():
+            say("repair")
+            work = _repaired(work, scene, prior, bank, judge, config)
+        if not work.reason and (
+            broken.any() or judge.only_required().jumps(sequence.labels).any()
+        ):
+            say("smooth")
+            work = _smoothed(work, prior, judge, config)
+    say("audit again")
+    after = judge.audits(work.sequence)
+    if not work.reason and not plausible(after[0]):
+        work = dataclasses.replace(work, reason="the result does not pass the audit")
+    if work.reason:
+        work, after = dataclasses.replace(work, sequence=sequence), before
+    changed = (work.sequence.labels != sequence.labels).any((0, 1))
+    status = NOT_CORRECTED if work.reason else CORRECTED if changed.any() else UNCHANGED
+    uncertainty = None
+    if scene is not None and config.n_samples > 0:
+        say("uncertainty")
+        uncertainty = posterior_entropy(scene, work.codes, prior, config.n_samples, rng)
+    return Correction(
+        original=sequence,
+        sequence=work.sequence,
+        status=status,
+        reason=work.reason,
+        before=before,
+        after=after,
+        frames=_changes(work, scene, before, changed, prior, sequence),
+        uncertainty=uncertainty,
+        prior=prior.identity(),
+        config=config,
+        seed=seed,
+    )
+
+
+def plausible(audit: SequenceAudit) -> bool:
+    """Whether every frame passes and no frame violates a temporal criterion.
+
+    Temporal criteria that cannot be measured at all (fewer than 3 frames, unknown spacing) do not
+    count against the sequence.
+    """
+    jumps = (f for f in audit.temporal if f.frame is not None and f.verdict is not Verdict.PASS)
+    return all(frame.passed for frame in audit.frames) and not any(jumps)
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """The sequence in the making.
+
+    `sequence` as it is now; `scene` what the prior sees of it; `codes` (T, D) in use, those of
+    kept frames being the encoder's own; `detail` (T,) carried over, NaN where kept; `reason` why
+    it cannot be corrected, empty while it can.
+    """
+
+    sequence: EchoSequence
+    scene: Scene | None
+    codes: NDArray[np.float64]
+    detail: NDArray[np.float64]
+    reason: str = ""
+
+    @classmethod
+    def start(cls, scene: Scene) -> _Work:
+        kept = np.full(scene.sequence.n_frames, math.nan)
+        return cls(scene.sequence, scene, scene.encoded, kept)
+
+    @classmethod
+    def untouched(cls, sequence: EchoSequence, prior: ShapePrior, reason: str) -> _Work:
+        codes = np.full((sequence.n_frames, prior.codes.shape[1]), math.nan)
+        return cls(sequence, None, codes, np.full(sequence.n_frames, math.nan), reason)
+
+
+def _repaired(
+    work: _Work,
+    scene: Scene,
+    prior: ShapePrior,
+    bank: LatentBank,
+    judge: Judge,
+    config: CorrectConfig,
+) -> _Work:
+    """Broken frames replaced by valid ones; a reason where one has none."""
+    found = repair(scene, prior, bank, judge, config)
+    missing = sorted(set(np.flatnonzero(scene.broken).tolist()) - found.keys())
+    if missing:
+        return dataclasses.replace(work, reason=f"no valid heart was found for frames {missing}")
+    mended = as_input(scene, found)
+    detail = work.detail.copy()
+    detail[list(found)] = [frame.detail for frame in found.values()]
+    codes = np.where(scene.broken[:, None], mended.codes, work.codes)
+    return _Work(mended.sequence, mended, codes, detail)
+
+
+def _smoothed(work: _Work, prior: ShapePrior, judge: Judge, config: CorrectConfig) -> _Work:
+    """The motion brought within the temporal limits, under all sets or those in use alone."""
+    for asked in (judge, judge.only_required()):
+        if not asked.jumps(work.sequence.labels).any():
+            return work
+        assert work.scene is not None  # noqa: S101 - only sequences that were seen get here
+        motion = smooth_motion(work.scene, prior, asked, config)
+        if motion is not None:
+            return dataclasses.replace(
+                work,
+                sequence=work.sequence.with_labels(motion.labels),
+                codes=np.where(motion.moved[:, None], motion.codes, work.codes),
+                detail=np.where(motion.moved, motion.detail, work.detail),
+            )
+    return dataclasses.replace(work, reason="no smoothing keeps every frame valid")
+
+
+def _changes(
+    work: _Work,
+    scene: Scene | None,
+    before: tuple[SequenceAudit, ...],
+    changed: NDArray[np.bool_],
+    prior: ShapePrior,
+    sequence: EchoSequence,
+) -> tuple[FrameChange, ...]:
+    """What happened to each frame."""
+    n = sequence.n_frames
+    unknown = np.full(n, math.nan)
+    percentiles, moves = (unknown, unknown), unknown
+    if scene is not None:
+        density = fit_parzen(prior.codes, groups=prior.patients)
+        percentiles = density.percentile(scene.encoded), density.percentile(work.codes)
+        moves = np.linalg.norm(work.codes - scene.encoded, axis=1)
+    pixels = np.count_nonzero(work.sequence.labels != sequence.labels, axis=(0, 1))
+    area = math.nan if sequence.spacing_mm is None else math.prod(sequence.spacing_mm)
+    changes = []
+    for t in range(n):
+        failed = tuple(f"{before[0].anatomy}.{f.criterion}" for f in before[0].frames[t].failures)
+        jumped = tuple(
+            f"{before[0].temporal_set}.{f.criterion}"
+            for f in before[0].temporal
+            if f.frame == t and f.verdict is not Verdict.PASS
+        )
+        action = KEPT if not changed[t] else REPAIRED if failed else SMOOTHED
+        changes.append(
+            FrameChange(
+                frame=t,
+                action=action,
+                why=failed + jumped,
+                detail=float(work.detail[t]) if changed[t] else math.nan,
+                displacement=float(moves[t]) if changed[t] else math.nan,
+                changed_px=int(pixels[t]),
+                changed_mm2=float(pixels[t]) * area,
+                density_before=float(percentiles[0][t]),
+                density_after=float(percentiles[1][t]),
+            )
+        )
+    return tuple(changes)

@@ -1,0 +1,132 @@
+"""Motion: smooth the codes over time as little as the temporal criteria ask for.
+
+The codes are smoothed exactly and robustly, keeping the amplitude between ED and ES; what the
+codes do not explain of the contours is smoothed alike, so that detail survives without flicker.
+Frames that need not move stay bit for bit: first only the frames that violate a limit move, then
+their neighbors, then all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cardiovae.correction.blend import render
+from cardiovae.correction.config import CorrectConfig
+from cardiovae.correction.judge import Judge
+from cardiovae.correction.scene import Scene
+from cardiovae.latent.smoothing import robust_weights, smooth
+from cardiovae.prior.codec import Floats, canvas_distances, decode
+from cardiovae.prior.folder import ShapePrior
+
+FIXED = 100.0  # weight of a frame that must not move, against 1 for the others
+MANY = 0.3  # share of moving frames from which all move: islands of stillness would jump
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A smoothed sequence.
+
+    Args:
+        labels: Label maps, shape (H, W, T).
+        codes: The codes used, shape (T, D).
+        moved: Frames that were changed, shape (T,).
+        detail: Share of the contours' detail that was kept.
+        strength: Strength of smoothing.
+    """
+
+    labels: NDArray[np.uint8]
+    codes: NDArray[np.float64]
+    moved: NDArray[np.bool_]
+    detail: float
+    strength: float
+
+
+def smooth_motion(
+    scene: Scene, prior: ShapePrior, judge: Judge, config: CorrectConfig
+) -> Motion | None:
+    """The least smoothing after which every frame and the motion pass; None if none is found.
+
+    Args:
+        scene: The sequence with its broken frames repaired; `broken` are those that were.
+        prior: The shape prior.
+        judge: What has to pass.
+        config: Settings.
+    """
+    residual = scene.measured - canvas_distances(decode(prior.network, scene.codes))
+    trust = robust_weights(scene.codes, scene.broken)
+    for movable in _growing(judge.jumps(scene.sequence.labels), scene.broken):
+        weights = np.where(movable, np.maximum(trust, 1e-3), FIXED)
+        for detail in config.detail:
+            found = _least_strength(
+                scene, prior, judge, config, residual * np.float32(detail), weights, movable
+            )
+            if found is not None:
+                labels, codes, strength = found
+                return Motion(labels, codes, movable, detail, strength)
+    return None
+
+
+def _growing(jumping: NDArray[np.bool_], broken: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """Sets of frames that may move, from the fewest to all."""
+    everything = np.ones_like(jumping)
+    first = jumping | broken
+    wider = ndimage.binary_dilation(first, iterations=2)
+    return [m for m in (first, wider) if m.mean() <= MANY] + [everything]
+
+
+def _least_strength(
+    scene: Scene,
+    prior: ShapePrior,
+    judge: Judge,
+    config: CorrectConfig,
+    residual: Floats,
+    weights: NDArray[np.float64],
+    movable: NDArray[np.bool_],
+) -> tuple[NDArray[np.uint8], NDArray[np.float64], float] | None:
+    """Labels, codes and strength of the weakest smoothing that passes, by bisection."""
+    low, high = 0, len(config.strengths) - 1
+    best = None
+    while low <= high:
+        middle = (low + high) // 2 if best is not None or low > 0 else min(2, high)
+        strength = config.strengths[middle]
+        labels, codes = _smoothed(scene, prior, residual, weights, movable, strength)
+        if judge.jumps(labels).any():
+            low = middle + 1
+            continue
+        high = middle - 1
+        if all(judge.frame_passes(labels[:, :, t]) for t in np.flatnonzero(movable)):
+            best = labels, codes, strength
+    return best
+
+
+def _smoothed(
+    scene: Scene,
+    prior: ShapePrior,
+    residual: Floats,
+    weights: NDArray[np.float64],
+    movable: NDArray[np.bool_],
+    strength: float,
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Labels (H, W, T) and codes (T, D) smoothed with one strength."""
+    n = scene.codes.shape[0]
+    # `smooth` scales weights to a largest of 1, and its stiffness is the square of the strength.
+    relative = strength / np.sqrt(weights.max())
+    operator = smooth(np.eye(n), weights, relative, preserve_amplitude=True)
+    codes = operator @ scene.codes
+    distances = canvas_distances(decode(prior.network, codes))
+    distances += np.tensordot(operator.astype(np.float32), residual, 1)
+    labels = scene.sequence.labels.copy()
+    moved = np.flatnonzero(movable)
+    labels[:, :, moved] = render(
+        distances[moved],
+        scene.measured[moved],
+        labels[:, :, moved],
+        scene.placement,
+        scene.sequence.structures,
+        0.0,
+    )
+    return labels, codes

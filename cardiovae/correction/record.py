@@ -1,0 +1,143 @@
+"""What a correction did, frame by frame, and why; serializes itself to `audit.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiovae import __version__
+from cardiovae.attributes import ATTRIBUTES, UNITS, attribute_signals
+from cardiovae.audit.verdicts import SequenceAudit
+from cardiovae.correction.config import CorrectConfig
+from cardiovae.sequence import EchoSequence
+
+KEPT, REPAIRED, SMOOTHED = "kept", "repaired", "smoothed"
+UNCHANGED, CORRECTED, NOT_CORRECTED = "unchanged", "corrected", "not_corrected"
+
+
+@dataclass(frozen=True)
+class FrameChange:
+    """What happened to one frame.
+
+    Args:
+        frame: Index.
+        action: "kept" (bit for bit), "repaired" (it failed the anatomical audit) or "smoothed"
+            (the temporal audit needed it moved).
+        why: Criteria that it failed, "set.criterion".
+        detail: Share of the input's contour detail carried over; NaN for kept frames.
+        displacement: Distance between the encoder's code and the code used; NaN for kept frames.
+        changed_px: Number of pixels whose label changed.
+        changed_mm2: Their area; NaN where the spacing is unknown.
+        density_before: Percentile of the input's code among the training codes, 0 to 100.
+        density_after: Percentile of the code used.
+    """
+
+    frame: int
+    action: str
+    why: tuple[str, ...]
+    detail: float
+    displacement: float
+    changed_px: int
+    changed_mm2: float
+    density_before: float
+    density_after: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "frame": self.frame,
+            "action": self.action,
+            "why": list(self.why),
+            "detail": number(self.detail),
+            "displacement": number(self.displacement),
+            "changed_px": self.changed_px,
+            "changed_mm2": number(self.changed_mm2),
+            "density_percentile_before": number(self.density_before),
+            "density_percentile_after": number(self.density_after),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Correction:
+    """A corrected sequence and everything to judge it by.
+
+    Args:
+        original: The input.
+        sequence: The corrected sequence; equal to the input unless `status` is "corrected".
+        status: "unchanged" (nothing to do), "corrected", or "not_corrected" (returned unchanged).
+        reason: Why it was not corrected; empty otherwise.
+        before: Audits of the input: the sets in use, then the sets to satisfy too.
+        after: The same of the result.
+        frames: One change per frame.
+        uncertainty: Entropy at each pixel, 0 to 1, shape (H, W, T); None where not asked for.
+        prior: Name, license and file hashes of the prior.
+        config: Settings.
+        seed: Seed of the random numbers; None where the caller's own generator was used.
+    """
+
+    original: EchoSequence
+    sequence: EchoSequence
+    status: str
+    reason: str
+    before: tuple[SequenceAudit, ...]
+    after: tuple[SequenceAudit, ...]
+    frames: tuple[FrameChange, ...]
+    uncertainty: NDArray[np.float32] | None
+    prior: Mapping[str, Any]
+    config: CorrectConfig
+    seed: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `audit.json`, plain data."""
+        sequence = self.original
+        return {
+            "cardiovae": __version__,
+            "source": sequence.source,
+            "shape": list(sequence.labels.shape),
+            "spacing_mm": None if sequence.spacing_mm is None else list(sequence.spacing_mm),
+            "frame_time_ms": sequence.frame_time_ms,
+            "view": sequence.view,
+            "structures": [s.name for s in sequence.structures],
+            "seed": self.seed,
+            "settings": dataclasses.asdict(self.config),
+            "prior": dict(self.prior),
+            "status": self.status,
+            "reason": self.reason,
+            "before": self.before[0].to_json(),
+            "after": self.after[0].to_json(),
+            "also": {
+                "before": [audit.to_json() for audit in self.before[1:]],
+                "after": [audit.to_json() for audit in self.after[1:]],
+            },
+            "frames": [frame.to_json() for frame in self.frames],
+            "attributes": {
+                "units": units(sequence),
+                "before": _signals(sequence),
+                "after": _signals(self.sequence),
+            },
+        }
+
+
+def units(sequence: EchoSequence) -> dict[str, str]:
+    """Unit of each attribute; pixels where the spacing is unknown."""
+    if sequence.spacing_mm is not None:
+        return dict(UNITS)
+    return {name: unit.replace("mm2", "px").replace("mm", "px") for name, unit in UNITS.items()}
+
+
+def number(value: float) -> float | None:
+    """A number for JSON: None for NaN and infinity."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _signals(sequence: EchoSequence) -> dict[str, list[float | None]]:
+    signals = attribute_signals(
+        sequence.labels, sequence.spacing_mm or (1.0, 1.0), sequence.structures
+    )
+    return {name: [number(v) for v in signals[name].tolist()] for name in ATTRIBUTES}

@@ -1,0 +1,147 @@
+"""Broken frames, one by one: the input's own contours where sound, the prior's where not.
+
+The first candidate that passes the audit on the native grid wins, from the least to the most
+change: the fitted heart with all, some or none of the input's detail, then the nearest valid codes
+of the bank, reached by the smallest move along the segment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiovae.bank import LatentBank
+from cardiovae.correction.blend import render, soundness
+from cardiovae.correction.config import CorrectConfig
+from cardiovae.correction.judge import Judge
+from cardiovae.correction.scene import Scene
+from cardiovae.latent.search import bisect_segment
+from cardiovae.latent.smoothing import robust_weights, smooth
+from cardiovae.prior.codec import Floats, canvas_distances, compose, decode, native_distances
+from cardiovae.prior.folder import ShapePrior
+
+CONTEXT_STRENGTH = 4.0  # of the neighbors' say in a broken frame's code
+N_NEAREST = 4  # valid codes of the bank to try
+
+
+@dataclass(frozen=True, eq=False)
+class Repaired:
+    """One repaired frame.
+
+    Args:
+        labels: Native label map, shape (H, W).
+        distances: Its blended signed distances on the canvas, shape (3, 128, 96), mm.
+        code: The code used, shape (D,).
+        detail: Share of the input's detail carried over.
+    """
+
+    labels: NDArray[np.uint8]
+    distances: Floats
+    code: NDArray[np.float64]
+    detail: float
+
+
+def codes_in_context(scene: Scene) -> NDArray[np.float64]:
+    """Fitted codes (T, D), those of broken frames drawn to what their neighbors let expect.
+
+    With fewer than five frames nothing can be told from the neighbors, and the codes stay.
+    """
+    if scene.codes.shape[0] < 5 or scene.broken.all():
+        return scene.codes
+    trust = robust_weights(scene.codes, scene.broken)
+    expected = smooth(scene.codes, trust, CONTEXT_STRENGTH, preserve_amplitude=True)
+    return np.where(scene.broken[:, None], expected, scene.codes)
+
+
+def repair(
+    scene: Scene, prior: ShapePrior, bank: LatentBank, judge: Judge, config: CorrectConfig
+) -> dict[int, Repaired]:
+    """Repaired frames by index; a broken frame that no candidate mends is left out."""
+    frames = [int(t) for t in np.flatnonzero(scene.broken)]
+    if not frames:
+        return {}
+    codes = codes_in_context(scene)
+    knots = decode(prior.network, codes[frames])
+    decoded = canvas_distances(knots)
+    measured = scene.measured[frames]
+    residual = soundness(measured, decoded, config.blend) * (measured - decoded)
+    found: dict[int, Repaired] = {}
+    for i, t in enumerate(frames):
+        one = _Candidate(t, codes[t], knots[i], decoded[i], residual[i])
+        for asked in (judge, judge.only_required()):
+            mended = _with_detail(scene, one, asked, config) or _projected(
+                scene, one, prior, bank, asked
+            )
+            if mended is not None:
+                found[t] = mended
+                break
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A frame's fitted heart: code (D,), knots (3, 64, 48), canvas distances and residual."""
+
+    frame: int
+    code: NDArray[np.float64]
+    knots: Floats
+    decoded: Floats
+    residual: Floats
+
+
+def _with_detail(
+    scene: Scene, one: _Candidate, judge: Judge, config: CorrectConfig
+) -> Repaired | None:
+    """The fitted heart with as much of the input's detail as passes; None if none does."""
+    labels = scene.sequence.labels[:, :, one.frame : one.frame + 1]
+    measured = scene.measured[one.frame][None]
+    for detail in config.detail:
+        distances = one.decoded + np.float32(detail) * one.residual
+        same = config.blend.same_mm if detail == 1 else 0.0
+        native = render(
+            distances[None], measured, labels, scene.placement, scene.sequence.structures, same
+        )[:, :, 0]
+        if judge.frame_passes(native):
+            return Repaired(native, distances, one.code, detail)
+    return None
+
+
+def _projected(
+    scene: Scene, one: _Candidate, prior: ShapePrior, bank: LatentBank, judge: Judge
+) -> Repaired | None:
+    """The smallest move towards one of the nearest valid codes that decodes to a valid frame."""
+
+    def native(codes: NDArray[np.float64]) -> NDArray[np.uint8]:
+        distances = native_distances(decode(prior.network, codes), scene.placement)
+        return compose(distances, scene.sequence.structures)
+
+    def valid(codes: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return judge.frames_pass(native(codes))
+
+    best: Repaired | None = None
+    least = np.inf
+    ends, distances = bank.nearest(one.code, N_NEAREST)
+    for end, distance in zip(ends, distances, strict=True):
+        if not valid(end[None])[0]:
+            continue
+        found = bisect_segment(one.code, end, valid, steps=6)
+        if found.alpha * distance < least:
+            least = found.alpha * distance
+            canvas = canvas_distances(decode(prior.network, found.code[None]))[0]
+            best = Repaired(native(found.code[None])[:, :, 0], canvas, found.code, 0.0)
+    return best
+
+
+def as_input(scene: Scene, repaired: dict[int, Repaired]) -> Scene:
+    """The scene with its repaired frames in place of the broken ones."""
+    labels = scene.sequence.labels.copy()
+    measured, codes = scene.measured.copy(), scene.codes.copy()
+    for t, frame in repaired.items():
+        labels[:, :, t] = frame.labels
+        measured[t], codes[t] = frame.distances, frame.code
+    return dataclasses.replace(
+        scene, sequence=scene.sequence.with_labels(labels), measured=measured, codes=codes
+    )

@@ -1,0 +1,66 @@
+"""A sequence as the prior sees it: placed, measured, encoded and fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiovae.correction.blend import clean
+from cardiovae.correction.fit import FitConfig, fit_codes
+from cardiovae.prior.codec import Floats, encode, knots_of, measured_distances, to_canvas
+from cardiovae.prior.folder import ShapePrior
+from cardiovae.prior.grid import Placement, place
+from cardiovae.sequence import EchoSequence
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Everything about the input that the correction works with.
+
+    Args:
+        sequence: The input.
+        placement: Where it lies on the canonical grid.
+        broken: Frames that fail the audit, shape (T,).
+        measured: Signed distances of the input, broken frames cleaned, (T, 3, 128, 96), mm.
+        encoded: Posterior means of the input as it is, shape (T, D).
+        spread: Posterior standard deviations, shape (T, D).
+        codes: Codes fitted to the sound part of each frame, shape (T, D).
+    """
+
+    sequence: EchoSequence
+    placement: Placement
+    broken: NDArray[np.bool_]
+    measured: Floats
+    encoded: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    codes: NDArray[np.float64]
+
+
+def see(
+    sequence: EchoSequence, broken: NDArray[np.bool_], prior: ShapePrior, fit: FitConfig
+) -> Scene | None:
+    """Place, measure, encode and fit a sequence; None when no frame shows a heart.
+
+    Args:
+        sequence: The input.
+        broken: Frames that fail the audit, shape (T,).
+        prior: The shape prior.
+        fit: Settings of the fit.
+    """
+    cleaned = sequence.labels.copy()
+    for t in np.flatnonzero(broken):
+        cleaned[:, :, t] = clean(sequence.frame(int(t)))
+    placement = place(cleaned, sequence.spacing_mm)
+    if placement is None:
+        return None
+    shares, inside = to_canvas(cleaned, placement)
+    encoded, spread = encode(
+        prior.network, to_canvas(sequence.labels, placement)[0], inside, sequence.structures
+    )
+    measured = measured_distances(shares)
+    codes = fit_codes(
+        prior, encoded, knots_of(measured), knots_of(inside), sequence.structures, fit
+    )
+    return Scene(sequence, placement, broken, measured, encoded, spread, codes)
