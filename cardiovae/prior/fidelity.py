@@ -48,15 +48,33 @@ def fidelity(
     NaN attributes are left out of the rank correlation.
     """
     overlap = {
-        s.name.lower(): float(
-            np.nanmean([dice(t == s, d == s) for t, d in zip(truth, decoded, strict=True)])
+        s.name.lower(): mean_known(
+            np.array([dice(t == s, d == s) for t, d in zip(truth, decoded, strict=True)])
         )
         for s in STRUCTURES
     }
     measured = [measure_attributes(t.astype(np.uint8), spacing_mm) for t in truth]
-    follow = {}
+    values = np.array([[m[name] for name in REGULARIZED] for m in measured])
+    return Fidelity(overlap, rank_correlations(codes, values))
+
+
+def rank_correlations(
+    codes: NDArray[np.floating], attributes: NDArray[np.floating]
+) -> dict[str, float]:
+    """Spearman correlation of dimension i of codes (N, D) with attribute i of (N, 7), by name.
+
+    NaN attributes are left out; NaN where fewer than three are known or either never changes.
+    """
+    found = {}
     for i, name in enumerate(REGULARIZED):
-        values = np.array([m[name] for m in measured])
-        known = np.isfinite(values)
-        follow[name] = float(stats.spearmanr(codes[known, i], values[known]).statistic)
-    return Fidelity(overlap, follow)
+        known = np.isfinite(attributes[:, i])
+        a, b = codes[known, i], attributes[known, i]
+        measurable = a.size >= 3 and np.ptp(a) > 0 and np.ptp(b) > 0
+        found[name] = float(stats.spearmanr(a, b).statistic) if measurable else math.nan
+    return found
+
+
+def mean_known(values: NDArray[np.floating]) -> float:
+    """Mean of the values that are not NaN; NaN when none is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else math.nan

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +20,25 @@ import torch
 import yaml
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from cardiovae.errors import ModelError
-from cardiovae.io.atomic import staged, write_text
+from cardiovae.io.atomic import staged, write_bytes, write_text
 from cardiovae.prior.network import ShapeVAE
 
 DEFAULT_PRIOR = "camus"
+# What reading a damaged file raises, in numpy, torch and the standard library.
+DAMAGE = (
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+BANK = "bank.npz"
 FILES = ("config.yaml", "weights.safetensors", "latent.npz", "provenance.json")
 
 
@@ -36,6 +50,7 @@ class ShapePrior:
         network: The network in evaluation mode, without gradients to its weights.
         codes: Posterior means of the training shapes, shape (N, D).
         instants: Their cardiac instants, ED 0 to ES 1, NaN where unknown, shape (N,).
+        patients: Their patients, numbered from 0, shape (N,).
         provenance: What `provenance.json` says: name, license, data, versions, figures.
         folder: Where it was read from.
     """
@@ -43,6 +58,7 @@ class ShapePrior:
     network: ShapeVAE
     codes: NDArray[np.float64]
     instants: NDArray[np.float64]
+    patients: NDArray[np.int64]
     provenance: Mapping[str, Any]
     folder: Path
 
@@ -50,6 +66,14 @@ class ShapePrior:
     def name(self) -> str:
         """Name of the prior."""
         return str(self.provenance["name"])
+
+    def identity(self) -> dict[str, Any]:
+        """Name, license and file hashes, for records."""
+        return {
+            "name": self.name,
+            "license": self.provenance.get("license", "unknown"),
+            "sha256": self.sha256(),
+        }
 
     def sha256(self) -> dict[str, str]:
         """SHA-256 of each file of the folder, by name."""
@@ -90,22 +114,40 @@ def load_prior(name: str = DEFAULT_PRIOR, *, device: str = "cpu") -> ShapePrior:
         ModelError: The folder is incomplete or its files do not fit together.
     """
     folder = prior_folder(name)
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     try:
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         network = ShapeVAE(config["latent_dim"], config["width"])
         network.load_state_dict(load_file(folder / "weights.safetensors"))
         with np.load(folder / "latent.npz", allow_pickle=False) as latent:
             codes = latent["codes"].astype(np.float64)
             instants = latent["instants"].astype(np.float64)
+            patients = latent["patients"].astype(np.int64)
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    except (SafetensorError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        _check_fit(network, codes, instants, patients, provenance)
+    except (*DAMAGE, SafetensorError, yaml.YAMLError) as error:
         raise ModelError(
             f"prior '{name}': {folder} is damaged or of another version ({error}); reinstall "
             "cardiovae or train the prior again"
         ) from error
     network.eval().requires_grad_(False)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ShapePrior(network, codes, instants, provenance, folder)
+    return ShapePrior(network, codes, instants, patients, provenance, folder)
+
+
+def _check_fit(
+    network: ShapeVAE,
+    codes: NDArray[np.float64],
+    instants: NDArray[np.float64],
+    patients: NDArray[np.int64],
+    provenance: Any,
+) -> None:
+    n, d = codes.shape
+    if d != network.latent_dim or n < 2 or not np.isfinite(codes).all():
+        raise ValueError(f"latent.npz: codes are finite and {network.latent_dim} numbers each")
+    if instants.shape != (n,) or patients.shape != (n,):
+        raise ValueError("latent.npz: one instant and one patient per code")
+    if "name" not in provenance:
+        raise KeyError("provenance.json: name")
 
 
 def save_prior(
@@ -115,23 +157,32 @@ def save_prior(
     config: Mapping[str, Any],
     codes: NDArray[np.floating],
     instants: NDArray[np.floating],
+    patients: NDArray[np.integer],
     provenance: Mapping[str, Any],
     card: str,
     overwrite: bool = False,
 ) -> None:
     """Write a prior's folder; `provenance.json` last, so its presence means "complete".
 
+    A bank that a replaced prior had goes: its codes mean nothing to other weights.
+
     Raises:
         FileError: A file is in the way and `overwrite` is false.
     """
+    if overwrite:
+        for stale in ("provenance.json", BANK):
+            (folder / stale).unlink(missing_ok=True)
     write_text(
         folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False), overwrite=overwrite
     )
-    with staged(folder / "weights.safetensors", overwrite=overwrite) as path:
-        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, path)
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    write_bytes(folder / "weights.safetensors", save(weights), overwrite=overwrite)
     with staged(folder / "latent.npz", overwrite=overwrite) as path:
         np.savez_compressed(
-            path, codes=codes.astype(np.float32), instants=instants.astype(np.float32)
+            path,
+            codes=codes.astype(np.float32),
+            instants=instants.astype(np.float32),
+            patients=patients.astype(np.int32),
         )
     write_text(folder / "MODEL_CARD.md", card, overwrite=overwrite)
     write_text(

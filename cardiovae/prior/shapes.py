@@ -7,6 +7,7 @@ augmented sample keeps sharp contours.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -45,6 +46,13 @@ class ShapeTable:
     sequence: NDArray[np.int64]
     instant: NDArray[np.float32]
     names: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the shapes and how they belong together, so that runs can be told apart."""
+        digest = hashlib.sha256()
+        for array in (self.distances, self.landmarks, self.sequence, self.instant):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def only(self, keep: Iterable[int]) -> ShapeTable:
         """The table with the frames of the sequences `keep` alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -123,11 +124,13 @@ def train(
         until: Stop after this step (a test of resuming); None = `config.n_steps`.
 
     Raises:
-        ModelError: The checkpoint was made with other settings, or the loss is not finite.
+        ModelError: The checkpoint was made with other settings or data, or the loss is not
+            finite.
     """
+    data = "" if checkpoint is None else training.fingerprint()
     state = _start(config)
     if checkpoint is not None and checkpoint.exists():
-        _restore(state, checkpoint, config)
+        state = load_checkpoint(checkpoint, config, data)
     last = config.n_steps if until is None else min(until, config.n_steps)
     began = time.monotonic()
     while state.step < last:
@@ -141,7 +144,7 @@ def train(
             seconds = time.monotonic() - began
             logger.info("%.0f s %s", seconds, " ".join(f"{k}={v:.4g}" for k, v in figures.items()))
             if checkpoint is not None:
-                _save(state, checkpoint, config)
+                _save(state, checkpoint, config, data)
     return state
 
 
@@ -230,9 +233,10 @@ def _average(state: TrainState, decay: float) -> None:
                 kept.copy_(new)
 
 
-def _save(state: TrainState, path: Path, config: TrainConfig) -> None:
+def _save(state: TrainState, path: Path, config: TrainConfig, data: str) -> None:
     content: dict[str, Any] = {
         "config": repr(config),
+        "data": data,
         "network": state.network.state_dict(),
         "average": state.average.state_dict(),
         "optimizer": state.optimizer.state_dict(),
@@ -243,18 +247,38 @@ def _save(state: TrainState, path: Path, config: TrainConfig) -> None:
         torch.save(content, temporary)
 
 
-def _restore(state: TrainState, path: Path, config: TrainConfig) -> None:
-    content = torch.load(path, weights_only=True)
-    if content["config"] != repr(config):
+def load_checkpoint(path: Path, config: TrainConfig, data: str | None = None) -> TrainState:
+    """The state of a run that was saved at `path`.
+
+    Args:
+        path: The checkpoint.
+        config: Settings it must have been made with.
+        data: `ShapeTable.fingerprint` of the training shapes it must have been made from; None
+            accepts any.
+
+    Raises:
+        ModelError: Not a checkpoint, or one of other settings or data.
+    """
+    try:
+        content = torch.load(path, weights_only=True)
+        made_with, made_from = content["config"], content.get("data", data)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
         raise ModelError(
-            f"{path}: this checkpoint was made with other settings; give another --output folder "
-            "or the settings it was made with"
+            f"{path}: not a readable checkpoint ({error}); delete it to start over"
+        ) from error
+    if made_with != repr(config) or (data is not None and made_from != data):
+        what = "settings" if made_with != repr(config) else "training data"
+        raise ModelError(
+            f"{path}: this checkpoint was made with other {what}; give another --output folder, "
+            f"or the {what} it was made with"
         )
+    state = _start(config)
     state.network.load_state_dict(content["network"])
     state.average.load_state_dict(content["average"])
     state.optimizer.load_state_dict(content["optimizer"])
     state.step = content["step"]
     state.history = content["history"]
+    return state
 
 
 def codes_of(network: ShapeVAE, shapes: ShapeTable) -> NDArray[np.float32]:

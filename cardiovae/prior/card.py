@@ -1,0 +1,99 @@
+"""The model card of a prior, written from the same facts as its provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NOT_A_DEVICE = (
+    "This is research software. It is not a medical device, has not been assessed by any "
+    "authority, and must not guide diagnosis or treatment."
+)
+INTENDED_USE = """\
+Judging and correcting label maps of apical two- and four-chamber echocardiography (left
+ventricle, myocardium, left atrium) with `cardiovae`, as drawn by a person or a network. It knows
+the shape of hearts, not images."""
+LIMITS = """\
+- Apical views alone; other views, congenital hearts and devices are unlike what it has seen.
+- Hearts far from those of its training data are pulled towards them.
+- A corrected mask is a heart that could exist, which need not be the patient's: look at the image.
+- Volumes and ejection fractions from corrected masks are estimates."""
+
+
+def model_card(provenance: Mapping[str, Any]) -> str:
+    """Markdown text of the card.
+
+    Args:
+        provenance: Content of `provenance.json`.
+    """
+    name = provenance["name"]
+    parts = [
+        f"# Shape prior `{name}`",
+        "A variational autoencoder of hearts, for `cardiovae`. " + NOT_A_DEVICE,
+        "## Intended use",
+        INTENDED_USE,
+        "## License and citation",
+        _license(provenance),
+        "## Training data",
+        _data(provenance["data"]),
+        "## Training",
+        _training(provenance),
+        "## Fidelity",
+        _fidelity(provenance),
+        "## Limits",
+        LIMITS,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _license(provenance: Mapping[str, Any]) -> str:
+    text = f"License of the weights and codes: {provenance['license']}."
+    if provenance.get("citation"):
+        text += f"\n\nWhoever uses this prior cites: {provenance['citation']}"
+    return text
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    parts = [data["description"], "| part | patients | frames |\n|---|---|---|"]
+    parts[1] += "".join(
+        f"\n| {part} | {data['patients'].get(part, 0)} | {frames} |"
+        for part, frames in data["frames"].items()
+    )
+    source = f"Source: `{data['source']}`"
+    source += f", SHA-256 `{data['sha256']}`." if "sha256" in data else ", drawn from a seed."
+    parts.append(f"{source} Split by patient: {data['split']}.")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _training(provenance: Mapping[str, Any]) -> str:
+    training, latent = provenance["training"], provenance["latent"]
+    versions = ", ".join(f"{name} {version}" for name, version in provenance["versions"].items())
+    return (
+        f"{training['n_steps']} steps of {training['batch_size']} shapes, seed "
+        f"{training['seed']}; all settings are in `config.yaml`, all figures in "
+        f"`provenance.json`. {latent['dimensions']} latent dimensions, of which the first "
+        f"{len(latent['attributes'])} follow {', '.join(latent['attributes'])}; "
+        f"{latent['codes']} training codes in `latent.npz`. Made with {versions}."
+    )
+
+
+def _fidelity(provenance: Mapping[str, Any]) -> str:
+    """Two tables: Dice per structure, rank correlation per attribute."""
+    judged = {part: provenance[part] for part in ("validation", "test") if provenance.get(part)}
+    parts = [
+        "Encode-decode of patients that were not trained on: mean Dice, and Spearman's rank "
+        "correlation of each attribute's dimension with it. Validation is judged on the canonical "
+        "grid, test on each mask's own."
+    ]
+    for prefix, title in (("dice_", "Dice"), ("spearman_", "rank correlation")):
+        names = [k.removeprefix(prefix) for k in next(iter(judged.values())) if prefix in k]
+        rows = [f"| {title} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+        for part, figures in judged.items():
+            cells = (_figure(figures[prefix + name]) for name in names)
+            rows.append(f"| {part} | {' | '.join(cells)} |")
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts)
+
+
+def _figure(value: float | None) -> str:
+    return "not measurable" if value is None else f"{value:.3f}"
