@@ -7,33 +7,16 @@ dropped where they do not (leaks, islands, missing walls).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from cardiovae.audit.regions import CROSS, padded, pieces
+from cardiovae.correction.config import BlendConfig
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.morphology import Mask, bounding_box
 from cardiovae.prior.codec import Floats, compose
 from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, Placement, interpolation
-
-
-@dataclass(frozen=True)
-class BlendConfig:
-    """When the input's contour counts as sound.
-
-    Full weight up to `sound_mm` from the decoded contour, none from `broken_mm` on; the unsound
-    region is widened by `margin_mm` and its border softened by `soft_mm`. A pixel whose distances
-    move by less than `same_mm` keeps the input's own label.
-    """
-
-    sound_mm: float = 2.5
-    broken_mm: float = 5.0
-    margin_mm: float = 4.0
-    soft_mm: float = 2.8
-    same_mm: float = 0.35
 
 
 def clean(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:

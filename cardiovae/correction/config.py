@@ -7,8 +7,38 @@ from dataclasses import dataclass, field
 
 from cardiovae.audit.criteria import CriteriaSet, criteria
 from cardiovae.config import apply_overrides, build_settings, read_preset
-from cardiovae.correction.blend import BlendConfig
-from cardiovae.correction.fit import FitConfig
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Settings of the robust fit.
+
+    `scale_mm`: contour errors beyond it count less and less. `near_mm`: decay of the weight with
+    the distance to a contour. `prior`: weight of the squared Mahalanobis norm of the code, in mm2
+    per dimension. `n_steps`, `step`: Adam steps, in standard deviations of the training codes.
+    """
+
+    n_steps: int = 12
+    step: float = 0.15
+    scale_mm: float = 3.0
+    near_mm: float = 5.0
+    prior: float = 0.05
+
+
+@dataclass(frozen=True)
+class BlendConfig:
+    """When the input's contour counts as sound.
+
+    Full weight up to `sound_mm` from the decoded contour, none from `broken_mm` on; the unsound
+    region is widened by `margin_mm` and its border softened by `soft_mm`. A pixel whose distances
+    move by less than `same_mm` keeps the input's own label.
+    """
+
+    sound_mm: float = 2.5
+    broken_mm: float = 5.0
+    margin_mm: float = 4.0
+    soft_mm: float = 2.8
+    same_mm: float = 0.35
 
 
 @dataclass(frozen=True)

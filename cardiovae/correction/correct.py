@@ -169,7 +169,7 @@ def _smoothed(work: _Work, prior: ShapePrior, judge: Judge, config: CorrectConfi
     for asked in (judge, judge.only_required()):
         if not asked.jumps(work.sequence.labels).any():
             return work
-        assert work.scene is not None  # noqa: S101 - only sequences that were seen get here
+        assert work.scene is not None
         motion = smooth_motion(work.scene, prior, asked, config)
         if motion is not None:
             return dataclasses.replace(

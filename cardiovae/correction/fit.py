@@ -8,31 +8,14 @@ counts little, plus the prior of the training codes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cardiovae.correction.config import FitConfig
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior.codec import Floats, tensors
 from cardiovae.prior.folder import ShapePrior
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """Settings of the robust fit.
-
-    `scale_mm`: contour errors beyond it count less and less. `near_mm`: decay of the weight with
-    the distance to a contour. `prior`: weight of the squared Mahalanobis norm of the code, in mm2
-    per dimension. `n_steps`, `step`: Adam steps, in standard deviations of the training codes.
-    """
-
-    n_steps: int = 12
-    step: float = 0.15
-    scale_mm: float = 3.0
-    near_mm: float = 5.0
-    prior: float = 0.05
 
 
 def fit_codes(

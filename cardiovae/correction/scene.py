@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.correction.blend import clean
-from cardiovae.correction.fit import FitConfig, fit_codes
+from cardiovae.correction.config import FitConfig
+from cardiovae.correction.fit import fit_codes
 from cardiovae.prior.codec import Floats, encode, knots_of, measured_distances, to_canvas
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.prior.grid import Placement, place

@@ -142,7 +142,11 @@ def _moved(
         for size, origin in zip(CANVAS_SHAPE, ORIGIN_MM, strict=True)
     )
     points = np.stack(np.meshgrid(rows, cols, indexing="ij"), -1)
-    source = np.einsum("nij,hwnj->nhwi", backward, points[:, :, None] - shift)
+    source = np.empty((n, *CANVAS_SHAPE, 2))
+    y = (points[..., 0] - shift[:, 0, None, None], points[..., 1] - shift[:, 1, None, None])
+    for axis in (0, 1):
+        by = backward[:, axis, :, None, None]
+        source[..., axis] = by[:, 0] * y[0] + by[:, 1] * y[1]
     coarse = torch.from_numpy(rng.normal(0, config.warp_mm, (n, 2, 6, 5)))
     warp = functional.interpolate(coarse, CANVAS_SHAPE, mode="bicubic", align_corners=True)
     source += warp.permute(0, 2, 3, 1).numpy()
@@ -207,7 +211,7 @@ def _damaged(
     n = target.shape[0]
     classes = target * inside
     classes[:, 0] += 1 - inside[:, 0]
-    labels = classes.argmax(1).to(torch.uint8).numpy()
+    labels = most_probable(classes)
     inputs = []
     for i in range(n):
         seen = classes[i : i + 1]
@@ -226,6 +230,20 @@ def _damaged(
             structures = STRUCTURES[:2]
         inputs.append(network_input(_only(seen, structures), inside[i : i + 1], structures))
     return torch.cat(inputs)
+
+
+def most_probable(classes: Tensor) -> NDArray[np.uint8]:
+    """Class with the largest share, shape (N, H, W), of (N, 4, H, W); the first of equals.
+
+    The same as `argmax(1)`, several times faster on this layout.
+    """
+    best = classes[:, 0].clone()
+    labels = torch.zeros(best.shape, dtype=torch.uint8)
+    for value in range(1, classes.shape[1]):
+        larger = classes[:, value] > best
+        labels[larger] = value
+        best = torch.where(larger, classes[:, value], best)
+    return labels.numpy()
 
 
 def _only(classes: Tensor, structures: tuple[Label, ...]) -> Tensor:
