@@ -6,7 +6,6 @@ shapes), `bank.npz` (valid codes, written by `cardiovae bank`), `provenance.json
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 import zlib
@@ -25,8 +24,26 @@ from safetensors.torch import load_file, save
 from cardiovae.errors import ModelError
 from cardiovae.io.atomic import staged, write_bytes, write_text
 from cardiovae.prior.network import ShapeVAE
+from cardiovae.prior.shipped import (
+    DEFAULT_PRIOR,
+    FILES,
+    file_hashes,
+    prior_folder,
+    shipped_priors,
+)
 
-DEFAULT_PRIOR = "camus"
+__all__ = [
+    "BANK",
+    "DAMAGE",
+    "DEFAULT_PRIOR",
+    "FILES",
+    "ShapePrior",
+    "load_prior",
+    "prior_folder",
+    "save_prior",
+    "shipped_priors",
+]
+
 # What reading a damaged file raises, in numpy, torch and the standard library.
 DAMAGE = (
     EOFError,
@@ -39,7 +56,6 @@ DAMAGE = (
     zlib.error,
 )
 BANK = "bank.npz"
-FILES = ("config.yaml", "weights.safetensors", "latent.npz", "provenance.json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,34 +93,7 @@ class ShapePrior:
 
     def sha256(self) -> dict[str, str]:
         """SHA-256 of each file of the folder, by name."""
-        return {
-            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(self.folder.iterdir())
-            if path.is_file()
-        }
-
-
-def shipped_priors() -> dict[str, Path]:
-    """Folders of the priors inside the package, by name."""
-    root = Path(__file__).parent.parent / "priors"
-    return {p.parent.name: p.parent for p in sorted(root.glob("*/config.yaml"))}
-
-
-def prior_folder(name: str) -> Path:
-    """Folder of a shipped prior's name, or of a path.
-
-    Raises:
-        ModelError: Neither a shipped name nor a folder with the files of a prior.
-    """
-    shipped = shipped_priors()
-    folder = shipped.get(name, Path(name))
-    missing = [f for f in FILES if not (folder / f).is_file()]
-    if missing:
-        raise ModelError(
-            f"prior '{name}': {folder} lacks {', '.join(missing)}; shipped priors are "
-            f"{', '.join(shipped) or 'none'}, or give a folder written by 'cardiovae train'"
-        )
-    return folder
+        return file_hashes(self.folder)
 
 
 def load_prior(name: str = DEFAULT_PRIOR, *, device: str = "cpu") -> ShapePrior:

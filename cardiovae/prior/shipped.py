@@ -1,0 +1,43 @@
+"""Which priors there are, without loading one: names, folders, hashes; no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from cardiovae.errors import ModelError
+
+DEFAULT_PRIOR = "camus"
+FILES = ("config.yaml", "weights.safetensors", "latent.npz", "provenance.json")
+
+
+def shipped_priors() -> dict[str, Path]:
+    """Folders of the priors inside the package, by name."""
+    root = Path(__file__).parent.parent / "priors"
+    return {p.parent.name: p.parent for p in sorted(root.glob("*/config.yaml"))}
+
+
+def prior_folder(name: str) -> Path:
+    """Folder of a shipped prior's name, or of a path.
+
+    Raises:
+        ModelError: Neither a shipped name nor a folder with the files of a prior.
+    """
+    shipped = shipped_priors()
+    folder = shipped.get(name, Path(name))
+    missing = [f for f in FILES if not (folder / f).is_file()]
+    if missing:
+        raise ModelError(
+            f"prior '{name}': {folder} lacks {', '.join(missing)}; shipped priors are "
+            f"{', '.join(shipped) or 'none'}, or give a folder written by 'cardiovae train'"
+        )
+    return folder
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of a folder, by name."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    }
