@@ -1,7 +1,7 @@
 """The anatomical metrics of the `camus` criteria, each a pure function of one frame.
 
 They keep the numbers and the ideas of the twelve published metrics (Painchaud et al., IEEE TMI
-39(11), 2020) and mend what `docs/decisions/0001-differences-from-the-published-audit.md` lists:
+39(11), 2020) and mend what `docs/decisions/0001-differences-from-published-code.md` lists:
 areas in mm2, anisotropic pixels honored, structures 8-connected and their outside 4-connected,
 the frame's border outside, the gap between LV and LA really measured, frontiers as the longest
 contiguous segment. No metric depends on how much background surrounds the heart.
