@@ -18,7 +18,7 @@ from cardiovae.latent.distances import blocks, squared_distances
 
 Array = NDArray[np.float64]
 
-# Codes held out at most while the bandwidth is sought: 4,000 against 5,000 take a few seconds on
+# Codes held out at most while the bandwidth is sought: 4,000 against 5,000 take a second on
 # one core, and the optimum moves by less than its own sampling error beyond.
 MAX_HELD_OUT = 4000
 
