@@ -14,15 +14,16 @@ class FitConfig:
     """Settings of the robust fit.
 
     `scale_mm`: contour errors beyond it count less and less. `near_mm`: decay of the weight with
-    the distance to a contour. `prior`: weight of the squared Mahalanobis norm of the code, in mm2
-    per dimension. `n_steps`, `step`: Adam steps, in standard deviations of the training codes.
+    the distance to a contour. `anchor`: weight of the squared move from the start, in mm2 per
+    dimension and squared standard deviation of the training codes. `n_steps`, `step`: Adam steps,
+    in the same standard deviations.
     """
 
     n_steps: int = 12
     step: float = 0.15
     scale_mm: float = 3.0
     near_mm: float = 5.0
-    prior: float = 0.05
+    anchor: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Codes fitted to the sound part of a mask.
 
-A broken mask's own code lies far from its heart, and moving from there costs accuracy. Starting at
-the encoder's code, a few gradient steps minimize a robust distance between the decoded contours
-and the mask's: a Geman-McClure loss, in which what is far off (a leak, an island, a missing wall)
-counts little, plus the prior of the training codes.
+A broken mask's own code lies far from its heart, and moving from there costs accuracy. The encoder
+was trained on damaged masks, so its code is a good start; from there a few gradient steps minimize
+a robust distance between the decoded contours and the mask's: a Geman-McClure loss, in which what
+is far off (a leak, an island, a missing wall) counts little, and a pull back to the start.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def fit_codes(
     )
     clip = 4 * config.near_mm
     target = target.clamp(-clip, clip)
-    unit = ((z0 - mean) / scale).requires_grad_(True)
+    first = (z0 - mean) / scale
+    unit = first.clone().requires_grad_(True)
     optimizer = torch.optim.Adam([unit], lr=config.step, betas=(0.8, 0.95))
     for step in range(config.n_steps):
         for group in optimizer.param_groups:
@@ -57,7 +58,7 @@ def fit_codes(
         error = (decoded - target) ** 2
         robust = error / (1 + error / config.scale_mm**2)
         loss = ((robust * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp_min(1e-6)).sum()
-        loss = loss + config.prior * (unit**2).mean(1).sum()
+        loss = loss + config.anchor * ((unit - first) ** 2).mean(1).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

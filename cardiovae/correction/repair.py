@@ -96,7 +96,7 @@ def _with_detail(
     scene: Scene, one: _Candidate, judge: Judge, config: CorrectConfig
 ) -> Repaired | None:
     """The fitted heart with as much of the input's detail as passes; None if none does."""
-    labels = scene.sequence.labels[:, :, one.frame : one.frame + 1]
+    labels = scene.cleaned[:, :, one.frame : one.frame + 1]
     measured = scene.measured[one.frame][None]
     for detail in config.detail:
         distances = one.decoded + np.float32(detail) * one.residual

@@ -23,8 +23,9 @@ class Scene:
     Args:
         sequence: The input.
         placement: Where it lies on the canonical grid.
+        cleaned: Its label maps, broken frames without stray parts and holes, (H, W, T).
         broken: Frames that fail the audit, shape (T,).
-        measured: Signed distances of the input, broken frames cleaned, (T, 3, 128, 96), mm.
+        measured: Signed distances of `cleaned`, (T, 3, 128, 96), mm.
         encoded: Posterior means of the input as it is, shape (T, D).
         spread: Posterior standard deviations, shape (T, D).
         codes: Codes fitted to the sound part of each frame, shape (T, D).
@@ -32,6 +33,7 @@ class Scene:
 
     sequence: EchoSequence
     placement: Placement
+    cleaned: NDArray[np.uint8]
     broken: NDArray[np.bool_]
     measured: Floats
     encoded: NDArray[np.float64]
@@ -46,6 +48,7 @@ def see(
 
     Args:
         sequence: The input.
+        cleaned: Its label maps, broken frames without stray parts and holes, (H, W, T).
         broken: Frames that fail the audit, shape (T,).
         prior: The shape prior.
         fit: Settings of the fit.
@@ -64,4 +67,4 @@ def see(
     codes = fit_codes(
         prior, encoded, knots_of(measured), knots_of(inside), sequence.structures, fit
     )
-    return Scene(sequence, placement, broken, measured, encoded, spread, codes)
+    return Scene(sequence, placement, cleaned, broken, measured, encoded, spread, codes)
