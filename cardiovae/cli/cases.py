@@ -1,0 +1,116 @@
+"""Many inputs, one after another: what was meant, what came of each, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cardiovae.cli.exits import ExitCode
+from cardiovae.cli.screen import Screen
+from cardiovae.errors import CardiovaeError, FileError
+
+RECORD = "audit.json"
+"""Written last by `cardiovae correct`: beside it lie results, not inputs."""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The files that arguments name, and the arguments that name none.
+
+    Args:
+        paths: Files, sorted, each once.
+        unmatched: Each argument that cannot be used, and why.
+    """
+
+    paths: tuple[Path, ...]
+    unmatched: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What came of the inputs.
+
+    Args:
+        met: Cases that meet the condition of the verb, such as passing the audit.
+        unmet: Cases that do not.
+        failed: Cases that could not be processed.
+        unmatched: Arguments that named no case.
+    """
+
+    met: int = 0
+    unmet: int = 0
+    failed: int = 0
+    unmatched: int = 0
+
+    def exit_code(self, *, gate: bool) -> ExitCode:
+        """The exit code of the run; `gate` says whether an unmet condition counts.
+
+        A failure outranks an unmet condition: what that file would have said is not known.
+        """
+        if not self.met + self.unmet + self.failed:
+            return ExitCode.NOTHING_MATCHED
+        if self.failed or self.unmatched:
+            return ExitCode.SOME_FAILED
+        return ExitCode.GATE if gate and self.unmet else ExitCode.OK
+
+
+def find_cases(arguments: Sequence[str], *, results: bool) -> Cases:
+    """The label map files that `arguments` name.
+
+    Args:
+        arguments: Files, folders or patterns.
+        results: Whether folders and patterns find corrected labels too. Uncertainty maps beside
+            them are never found: they are no label maps. A file named in full always counts.
+    """
+    from cardiovae.io import find_inputs
+
+    paths: set[Path] = set()
+    unmatched: list[tuple[str, str]] = []
+    for argument in arguments:
+        try:
+            matches = find_inputs([argument])
+            if not Path(argument).expanduser().is_file():
+                matches = [path for path in matches if _is_input(path, results=results)]
+            if not matches:
+                raise FileError(
+                    f"{argument}: holds nothing but results of 'cardiovae correct'; name a file "
+                    "among them in full to use it again"
+                )
+        except FileError as error:
+            unmatched.append((argument, str(error)))
+        else:
+            paths.update(matches)
+    return Cases(tuple(sorted(paths)), tuple(unmatched))
+
+
+def _is_input(path: Path, *, results: bool) -> bool:
+    from cardiovae.io import stem
+
+    if not (path.parent / RECORD).exists():
+        return True
+    return stem(path) != "uncertainty" and (results or stem(path) != "labels")
+
+
+def run_cases(cases: Cases, work: Callable[[Path], bool], screen: Screen, *, title: str) -> Tally:
+    """Do `work` on each case; one that fails is reported and never stops the others.
+
+    Args:
+        cases: What `find_cases` found.
+        work: Returns whether the condition of the verb is met; raises CardiovaeError when the
+            case cannot be processed.
+        screen: Where failures are reported.
+        title: What is being done, for the progress bar.
+    """
+    for argument, message in cases.unmatched:
+        screen.fail(argument, message)
+    met = unmet = failed = 0
+    for path in screen.progress(cases.paths, title):
+        try:
+            good = work(path)
+        except CardiovaeError as error:
+            screen.fail(str(path), str(error))
+            failed += 1
+        else:
+            met, unmet = met + good, unmet + (not good)
+    return Tally(met, unmet, failed, len(cases.unmatched))

@@ -1,0 +1,180 @@
+"""Where the results of a correction go, and how they get there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cardiovae.cli.cases import RECORD
+from cardiovae.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cardiovae.correction.record import Correction
+    from cardiovae.io import LabelFile
+
+
+@dataclass(frozen=True)
+class Target:
+    """The files that one correction writes; None = not wanted.
+
+    Args:
+        labels: The corrected labels.
+        uncertainty: The uncertainty map.
+        report: The HTML page.
+        record: `audit.json`, written last.
+    """
+
+    labels: Path
+    uncertainty: Path | None = None
+    report: Path | None = None
+    record: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them, in the order of writing."""
+        files = (self.labels, self.uncertainty, self.report, self.record)
+        return tuple(file for file in files if file is not None)
+
+    @property
+    def place(self) -> Path:
+        """What to show to a person: the folder, or the labels where there is nothing else."""
+        return self.labels if self.record is None else self.labels.parent
+
+
+def plan_targets(
+    paths: Sequence[Path], output: Path, *, report: bool = True, uncertainty: bool = True
+) -> dict[Path, Target]:
+    """The target of every input.
+
+    Args:
+        paths: Inputs, each once.
+        output: A folder, which gets one folder per input; or a label map file for the labels of
+            a single input alone.
+        report: Whether a folder gets the HTML page.
+        uncertainty: Whether a folder gets the uncertainty map.
+
+    Raises:
+        ConfigError: A file for several inputs, or a file where a folder is meant.
+    """
+    from cardiovae.io import SUFFIXES, suffix
+
+    if suffix(output) and not output.is_dir():
+        if len(paths) > 1:
+            raise ConfigError(
+                f"--output {output}: is one file, and there are {len(paths)} inputs; give a folder"
+            )
+        return {path: Target(output) for path in paths}
+    if output.is_file():
+        raise ConfigError(
+            f"--output {output}: is a file; give a folder, or a name ending in "
+            f"{', '.join(SUFFIXES)} for the labels alone"
+        )
+    targets = {}
+    for path, name in folder_names(paths).items():
+        folder = output / name
+        targets[path] = Target(
+            labels=folder / f"labels{suffix(path)}",
+            uncertainty=folder / "uncertainty.nii.gz" if uncertainty else None,
+            report=folder / "report.html" if report else None,
+            record=folder / RECORD,
+        )
+    return targets
+
+
+def folder_names(paths: Sequence[Path]) -> dict[Path, Path]:
+    """A folder name of its own for every input.
+
+    The stem of the file; where two share one, the folders of all from their common one on, and
+    the whole file name where that is needed too.
+
+    Examples:
+        >>> [str(n) for n in folder_names([Path("a/x.nii.gz"), Path("b/y.nii.gz")]).values()]
+        ['x', 'y']
+        >>> [str(n) for n in folder_names([Path("a/x.nii.gz"), Path("b/x.nii.gz")]).values()]
+        ['a/x', 'b/x']
+        >>> [str(n) for n in folder_names([Path("a/x.nii.gz"), Path("a/x.mha")]).values()]
+        ['x.nii.gz', 'x.mha']
+    """
+    from cardiovae.io import stem
+
+    names = {path: Path(stem(path)) for path in paths}
+    if not _clashing(names.values()):
+        return names
+    absolute = {path: Path(os.path.abspath(path)) for path in paths}  # noqa: PTH100 (keeps links)
+    root = os.path.commonpath([path.parent for path in absolute.values()])
+    names = {path: full.relative_to(root).parent / stem(path) for path, full in absolute.items()}
+    twice = _clashing(names.values())
+    return {
+        p: name.with_name(p.name) if _key(name) in twice else name for p, name in names.items()
+    }
+
+
+def require_free(target: Target, *, overwrite: bool) -> None:
+    """Raise, before any work, when a result would replace a file that must stay.
+
+    Raises:
+        FileError: A file is in the way and `overwrite` is false, or a folder is.
+    """
+    from cardiovae.io import refuse_to_replace
+
+    for file in target.files:
+        refuse_to_replace(file, overwrite=overwrite)
+
+
+def write_results(
+    target: Target, correction: Correction, like: LabelFile, *, overwrite: bool
+) -> None:
+    """Write a correction, its record last, so that the record's presence means "done".
+
+    Args:
+        target: Where to.
+        correction: What to write.
+        like: The input file, whose geometry, header and data type the labels keep.
+        overwrite: Whether results of an earlier run are replaced; those that this run does not
+            write again are removed.
+
+    Raises:
+        FileError: A file is in the way, or the file system refuses.
+    """
+    from cardiovae.io import save_labels, save_map, write_text
+    from cardiovae.report import write_report
+
+    if overwrite and target.record is not None:
+        _remove_earlier(target.record.parent)
+    save_labels(target.labels, correction.sequence, like, overwrite=overwrite)
+    if target.uncertainty is not None and correction.uncertainty is not None:
+        save_map(target.uncertainty, correction.uncertainty, like, overwrite=overwrite)
+    content = correction.to_json()
+    if target.report is not None:
+        write_report(
+            target.report,
+            content,
+            correction.original.labels,
+            correction.sequence.labels,
+            correction.uncertainty,
+            overwrite=overwrite,
+        )
+    if target.record is not None:
+        text = json.dumps(content, indent=2, allow_nan=False)
+        write_text(target.record, text + "\n", overwrite=overwrite)
+
+
+def _remove_earlier(folder: Path) -> None:
+    """Remove what an earlier run wrote about the labels; its record first, it says "done"."""
+    for name in (RECORD, "report.html", "uncertainty.nii.gz"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _clashing(names: Iterable[Path]) -> set[str]:
+    """Keys of the names that occur more than once."""
+    return {key for key, count in Counter(map(_key, names)).items() if count > 1}
+
+
+def _key(name: Path) -> str:
+    """The same for names that some file systems hold for equal."""
+    return str(name).casefold()

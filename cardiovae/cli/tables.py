@@ -1,0 +1,131 @@
+"""Audits and corrections as text and tables for people."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cardiovae.audit.verdicts import CriterionSummary, SequenceAudit, Verdict, summarize
+
+if TYPE_CHECKING:
+    from rich.padding import Padding
+
+    from cardiovae.cli.results import Target
+    from cardiovae.io import LabelFile
+    from cardiovae.sequence import EchoSequence
+
+MAX_RUNS = 8
+MOTION = {
+    Verdict.PASS: "motion consistent",
+    Verdict.FAIL: "motion not consistent",
+    Verdict.NOT_MEASURABLE: "motion not measurable",
+}
+
+
+def headline(audit: SequenceAudit) -> str:
+    """One line: how many frames are invalid, and whether the motion is consistent."""
+    n_frames, n_invalid = len(audit.frames), len(audit.invalid_frames)
+    if n_invalid:
+        text = f"{n_invalid} of {n_frames} frames invalid"
+    else:
+        text = f"all {n_frames} frames valid" if n_frames > 1 else "1 frame, valid"
+    text = f"{audit.source}: {text} ({audit.anatomy})"
+    if audit.temporal_set is not None:
+        text += f"; {MOTION[audit.temporal_verdict]} ({audit.temporal_set})"
+    return text
+
+
+def criteria_table(audit: SequenceAudit, *, everything: bool = False) -> Padding | None:
+    """The criteria that do not pass, or all of them; None if there is nothing to show."""
+    from rich.padding import Padding
+    from rich.table import Table
+
+    sections = [
+        (audit.anatomy, summarize(f for frame in audit.frames for f in frame.findings)),
+        (audit.temporal_set, summarize(audit.temporal)),
+    ]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("criterion", "not passed", "worst", "allowed", "unit", "frames (from 0)"):
+        table.add_column(heading)
+    for name, summaries in sections:
+        for summary in summaries:
+            if everything or not summary.passed:
+                name_in_set = f"{name}.{summary.criterion}"
+                table.add_row(name_in_set, *_cells(summary), style=_style(summary))
+    return Padding(table, (0, 0, 0, 2), expand=False) if table.row_count else None
+
+
+def reasons(audit: SequenceAudit) -> list[str]:
+    """Why criteria could not be measured: one line per reason, with the criteria it concerns."""
+    concerned: dict[str, list[str]] = {}
+    findings = [f for frame in audit.frames for f in frame.findings] + list(audit.temporal)
+    for finding in findings:
+        names = concerned.setdefault(finding.reason, [])
+        if finding.verdict is Verdict.NOT_MEASURABLE and finding.criterion not in names:
+            names.append(finding.criterion)
+    return [f"  {why} ({', '.join(names)})" for why, names in concerned.items() if why and names]
+
+
+def correction_lines(record: Mapping[str, Any], target: Target) -> list[str]:
+    """What came of a correction: a sentence, what was done to the frames, where it lies."""
+    from cardiovae.report.headline import headline as sentence
+
+    actions = Counter(frame["action"] for frame in record["frames"])
+    lines = [f"{record['source']}: {sentence(record)}"]
+    if record["reason"]:
+        lines.append(f"  reason   {record['reason']}")
+    lines.append("  frames   " + ", ".join(f"{n} {action}" for action, n in actions.items()))
+    return [*lines, f"  results  {target.place}"]
+
+
+def plan_lines(sequence: EchoSequence, like: LabelFile, target: Target) -> list[str]:
+    """What is known of an input, and which files a correction would write."""
+    spacing = "spacing unknown"
+    if sequence.spacing_mm is not None:
+        spacing = "pixels of {:.4g} x {:.4g} mm".format(*sequence.spacing_mm)
+    names = ", ".join(s.name for s in sequence.structures)
+    size = "{} x {} pixels".format(*sequence.shape)
+    lines = [f"  input    {size}, {spacing}, labels {like.scheme.name} ({names})"]
+    lines += [f"  note     {note}" for note in like.notes]
+    return [*lines, f"  writes   {', '.join(str(file) for file in target.files)}"]
+
+
+def frames_text(frames: Iterable[int]) -> str:
+    """Ascending frame indices with runs drawn together, cut off when there are many.
+
+    Examples:
+        >>> frames_text([0, 3, 4, 5, 12])
+        '0, 3-5, 12'
+        >>> frames_text(range(0, 40, 2))
+        '0, 2, 4, 6, 8, 10, 12, 14, ...'
+    """
+    runs: list[tuple[int, int]] = []
+    for t in frames:
+        if runs and runs[-1][1] == t - 1:
+            runs[-1] = (runs[-1][0], t)
+        else:
+            runs.append((t, t))
+    texts = [str(a) if a == b else f"{a}-{b}" for a, b in runs[:MAX_RUNS]]
+    return ", ".join(texts + ["..."] * (len(runs) > MAX_RUNS))
+
+
+def _cells(summary: CriterionSummary) -> tuple[str, str, str, str, str]:
+    """Cells after the name: count, worst value and its frame, limits, unit, frames."""
+    worst, n_findings = summary.worst, len(summary.findings)
+    value = "not measurable" if math.isnan(worst.value) else f"{worst.value:.4g}"
+    if worst.frame is None:
+        return "-", value, worst.limits, worst.unit, "all"
+    if n_findings > 1:
+        value += f" (frame {worst.frame})"
+    broken = [f.frame for f in summary.findings if f.verdict is not Verdict.PASS]
+    frames = frames_text(t for t in broken if t is not None)
+    count = f"{n_findings - summary.n_passed} of {n_findings}"
+    return count, value, worst.limits, worst.unit, frames
+
+
+def _style(summary: CriterionSummary) -> str:
+    return {Verdict.PASS: "dim", Verdict.FAIL: "", Verdict.NOT_MEASURABLE: "yellow"}[
+        summary.worst.verdict
+    ]
