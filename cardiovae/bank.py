@@ -1,0 +1,252 @@
+"""The bank: many codes, each known to decode to a valid heart.
+
+Codes are drawn from the Parzen density of the training codes, rounded to what the file holds
+(float16), decoded on the canonical canvas and kept where the audit passes. After Painchaud et al.,
+IEEE TMI 39(11), 2020, which draws by rejection; a Parzen density can be drawn from exactly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiovae.audit.audit import frame_is_valid
+from cardiovae.audit.criteria import CriteriaSet, criteria
+from cardiovae.errors import ModelError
+from cardiovae.io.atomic import staged
+from cardiovae.labels import STRUCTURES
+from cardiovae.latent.density import ParzenDensity, fit_parzen
+from cardiovae.latent.rejection import rejection_sample
+from cardiovae.latent.search import nearest
+from cardiovae.prior.codec import canvas_distances, compose, decode
+from cardiovae.prior.folder import BANK, DAMAGE, ShapePrior
+from cardiovae.prior.grid import CANVAS_MM
+
+Codes = NDArray[np.float64]
+
+BATCH = 500  # codes decoded at a time: 150 MB of distances
+# Every code is judged as a heart with and without its atrium: masks of both kinds are corrected.
+JUDGED = (STRUCTURES, STRUCTURES[:2])
+LEAST_ACCEPTANCE = 0.01  # below this a prior is not worth a bank
+ENOUGH_DRAWS = 5000  # to tell so
+
+
+@dataclass(frozen=True, eq=False)
+class LatentBank:
+    """Valid codes of a prior.
+
+    Args:
+        codes: Codes that float16 holds exactly, shape (N, D); the valid training codes first.
+        log_density: Natural logarithm of the Parzen density at each, shape (N,).
+        percentile: Plausibility of each among the training codes, 0 to 100, shape (N,).
+        density: The density that they were drawn from.
+        n_training: How many of the codes are training codes.
+        criteria: Names of the criteria sets that every code passes, with and without its atrium.
+        seed: Of the generator that drew them; None = unknown.
+        acceptance: Share of the training codes and of the draws that passed: `"training"` and
+            `"drawn"`, each with the number judged, the share that passes everything, and the
+            share that passes each set.
+    """
+
+    codes: Codes
+    log_density: NDArray[np.float64]
+    percentile: NDArray[np.float64]
+    density: ParzenDensity
+    n_training: int
+    criteria: tuple[str, ...]
+    seed: int | None
+    acceptance: Mapping[str, Any]
+
+    def nearest(self, code: Codes, k: int = 1) -> tuple[Codes, NDArray[np.float64]]:
+        """The `k` codes nearest to `code`, shape (D,), and their distances: (k, D) and (k,).
+
+        Euclidean distance, nearest first; at most as many as the bank holds.
+        """
+        rows, distances = nearest(self.codes, code[None], k=min(k, len(self.codes)))
+        return self.codes[rows[0]], distances[0]
+
+
+def build_bank(
+    prior: ShapePrior,
+    *,
+    n_codes: int = 20_000,
+    criteria_names: tuple[str, ...] = ("camus", "camus-public"),
+    rng: np.random.Generator,
+    proposal: Literal["parzen", "rejection"] = "parzen",
+    progress: Callable[[int, int], None] | None = None,
+) -> LatentBank:
+    """Draw codes and keep those that decode to valid hearts.
+
+    Args:
+        prior: The prior.
+        n_codes: How many codes the bank is to hold.
+        criteria_names: Anatomical criteria sets that each must pass.
+        rng: Source of randomness; its seed is noted in the bank.
+        proposal: "parzen" draws exactly; "rejection" as published, which takes forever in more
+            than a few dimensions and then says so.
+        progress: Called with the number of codes found and wanted.
+
+    Raises:
+        ConfigError: An unknown criteria set, or a temporal one.
+        ModelError: Hardly any draw is valid.
+    """
+    sets = tuple(criteria(name) for name in criteria_names)
+    density = fit_parzen(prior.codes, groups=prior.patients)
+    training = rounded(prior.codes)
+    verdicts = [judged(prior, training, sets)]
+    kept = [training[verdicts[0].all(axis=(1, 2))][:n_codes]]
+    n_training = n_found = len(kept[0])
+    n_drawn = 0
+    while n_found < n_codes:
+        if progress is not None:
+            progress(n_found, n_codes)
+        drawn = rounded(
+            density.sample(BATCH, rng)
+            if proposal == "parzen"
+            else rejection_sample(density, BATCH, rng).codes
+        )
+        verdicts.append(judged(prior, drawn, sets))
+        valid = drawn[verdicts[-1].all(axis=(1, 2))][: n_codes - n_found]
+        kept.append(valid)
+        n_found += len(valid)
+        n_drawn += len(drawn)
+        _require_yield(prior, n_found - n_training, n_drawn)
+    if progress is not None:
+        progress(n_found, n_codes)
+    codes = np.concatenate(kept)
+    return LatentBank(
+        codes,
+        density.log_prob(codes),
+        density.percentile(codes),
+        density,
+        n_training,
+        criteria_names,
+        _seed(rng),
+        {
+            "training": _shares(verdicts[0], criteria_names),
+            "drawn": _shares(np.concatenate(verdicts[1:] or [verdicts[0][:0]]), criteria_names),
+        },
+    )
+
+
+def rounded(codes: Codes) -> Codes:
+    """Codes as float16 holds them, so that the file's codes are those that were judged."""
+    return codes.astype(np.float16).astype(np.float64)
+
+
+def judged(prior: ShapePrior, codes: Codes, sets: tuple[CriteriaSet, ...]) -> NDArray[np.bool_]:
+    """Which codes (N, D) decode to valid hearts on the canonical canvas.
+
+    Returns:
+        Shape (N, len(sets), 2): passes the set as a heart with atrium, and as one without.
+    """
+    found = np.empty((len(codes), len(sets), len(JUDGED)), bool)
+    spacing = (CANVAS_MM, CANVAS_MM)
+    for first in range(0, len(codes), BATCH):
+        distances = canvas_distances(decode(prior.network, codes[first : first + BATCH]))
+        for j, structures in enumerate(JUDGED):
+            maps = np.ascontiguousarray(np.moveaxis(compose(distances, structures), 2, 0))
+            for i, criteria_set in enumerate(sets):
+                for n, labels in enumerate(maps):
+                    found[first + n, i, j] = frame_is_valid(
+                        labels, spacing, criteria_set, structures
+                    )
+    return found
+
+
+def _require_yield(prior: ShapePrior, n_found: int, n_drawn: int) -> None:
+    if n_drawn >= ENOUGH_DRAWS and n_found < LEAST_ACCEPTANCE * n_drawn:
+        raise ModelError(
+            f"prior '{prior.name}': only {n_found} of {n_drawn} drawn codes decode to valid "
+            "hearts, too few for a bank; train the prior longer, or on more data"
+        )
+
+
+def _shares(verdicts: NDArray[np.bool_], names: tuple[str, ...]) -> dict[str, Any]:
+    """Number judged, share that passes everything, share that passes each set; None if none."""
+    n = len(verdicts)
+    passed = np.all(verdicts, axis=2)
+    return {
+        "judged": n,
+        "all": float(np.all(passed, axis=1).mean()) if n else None,
+        **{name: float(passed[:, i].mean()) if n else None for i, name in enumerate(names)},
+    }
+
+
+def _seed(rng: np.random.Generator) -> int | None:
+    entropy = getattr(rng.bit_generator.seed_seq, "entropy", None)
+    return entropy if isinstance(entropy, int) else None
+
+
+def save_bank(bank: LatentBank, prior: ShapePrior, *, overwrite: bool = False) -> Path:
+    """Write the bank into the prior's folder, and return its path.
+
+    Raises:
+        FileError: A bank is in the way and `overwrite` is false, or the file system refuses.
+    """
+    path = prior.folder / BANK
+    density = bank.density.to_arrays()
+    facts = {
+        "criteria": list(bank.criteria),
+        "seed": bank.seed,
+        "n_training": bank.n_training,
+        "acceptance": dict(bank.acceptance),
+        "weights_sha256": prior.sha256()["weights.safetensors"],
+    }
+    with staged(path, overwrite=overwrite) as temporary:
+        np.savez_compressed(
+            temporary,
+            codes=bank.codes.astype(np.float16),
+            log_density=bank.log_density.astype(np.float32),
+            percentile=bank.percentile.astype(np.float32),
+            bandwidth=density["bandwidth"],
+            scale=density["scale"],
+            leave_one_out=density["leave_one_out"],
+            facts=np.array(json.dumps(facts)),
+        )
+    return path
+
+
+def load_bank(prior: ShapePrior) -> LatentBank:
+    """The bank in the prior's folder.
+
+    Raises:
+        ModelError: It is missing or damaged, or belongs to other weights.
+    """
+    path = prior.folder / BANK
+    if not path.is_file():
+        raise ModelError(
+            f"prior '{prior.name}': {path} is missing; build the bank with "
+            f"'cardiovae bank {prior.folder}'"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+        facts = json.loads(str(arrays["facts"]))
+        if facts["weights_sha256"] != prior.sha256()["weights.safetensors"]:
+            raise ValueError("it was built for other weights")
+        shape = (len(arrays["codes"]), prior.codes.shape[1])
+        if arrays["codes"].shape != shape or arrays["percentile"].shape != shape[:1]:
+            raise ValueError(f"codes have shape {arrays['codes'].shape}, not {shape}")
+        stored = {"codes": prior.codes, "groups": prior.patients}
+        return LatentBank(
+            arrays["codes"].astype(np.float64),
+            arrays["log_density"].astype(np.float64),
+            arrays["percentile"].astype(np.float64),
+            ParzenDensity.from_arrays({**arrays, **stored}),
+            facts["n_training"],
+            tuple(facts["criteria"]),
+            facts["seed"],
+            facts["acceptance"],
+        )
+    except DAMAGE as error:
+        raise ModelError(
+            f"prior '{prior.name}': {path} is damaged or does not fit ({error}); build it again "
+            f"with 'cardiovae bank {prior.folder} --overwrite'"
+        ) from error
