@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     words = [word for word in given if word != DEBUG]
     try:
-        return ExitCode(app(words, prog_name="cardiovae", standalone_mode=False) or ExitCode.OK)
+        code = ExitCode(app(words, prog_name="cardiovae", standalone_mode=False) or ExitCode.OK)
     except SystemExit:  # typer's answer when the reader of our output has gone
         return ExitCode.INTERRUPTED
     except typer.TyperException as error:
@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if DEBUG not in given:
             message += f"; please report it with what {DEBUG} shows"
         return _failed(message, ExitCode.INTERNAL, error if DEBUG in given else None)
+    if code is ExitCode.INTERRUPTED:
+        sys.stderr.write("interrupted\n")
+    return code
 
 
 def _failed(message: str, code: ExitCode, error: Exception | None) -> ExitCode:

@@ -9,6 +9,7 @@ import typer
 from cardiovae.cli import options
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
+from cardiovae.prior.shipped import prior_folder
 
 CRITERIA = ("camus", "camus-public")
 
@@ -39,6 +40,7 @@ def bank(
     Codes are drawn from the density of the training codes, decoded, audited as hearts with and
     without an atrium, and kept if they pass.
     """
+    prior_folder(prior)
     import numpy as np
 
     from cardiovae.bank import build_bank, save_bank
