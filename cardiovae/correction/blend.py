@@ -19,12 +19,14 @@ from cardiovae.prior.codec import Floats, compose
 from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, Placement, interpolation
 
 
-def clean(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def clean(
+    labels: NDArray[np.uint8], structures: tuple[Label, ...] = STRUCTURES
+) -> NDArray[np.uint8]:
     """A copy of one frame (H, W) with the largest part of each region, holes filled.
 
     Parts of the epicardium (LV and MYO together), the LV and the LA are 8-connected. What is
-    removed becomes background, or MYO inside the epicardium. Only a cleaner start for
-    measurements, never a result.
+    removed becomes background, or MYO inside the epicardium; background that LA and epicardium
+    enclose becomes LA.
     """
     cleaned = np.zeros(labels.shape, np.uint8)
     box = bounding_box(labels != Label.BACKGROUND, margin=1)
@@ -33,9 +35,10 @@ def clean(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     crop = labels[box]
     epi = _filled(_largest((crop == Label.LV) | (crop == Label.MYO)))
     lv = _filled(_largest((crop == Label.LV) & epi))
+    la = _largest((crop == Label.LA) & ~epi)
     inner = cleaned[box]
-    inner[_largest(crop == Label.LA) & ~epi] = Label.LA
-    inner[epi] = Label.MYO
+    inner[_filled(epi | la) if la.any() else epi] = Label.LA
+    inner[epi] = Label.MYO if Label.MYO in structures else Label.LV
     inner[lv] = Label.LV
     return cleaned
 
@@ -105,4 +108,5 @@ def render(
         same = canvas_to_native(moved, placement)[:, 0] < same_mm
         same = np.moveaxis(same, 0, 2)
         result[same] = labels[same]
-    return result
+    frames = [clean(result[:, :, t], structures) for t in range(result.shape[2])]
+    return np.stack(frames, axis=2)

@@ -8,6 +8,7 @@ of the bank, reached by the smallest move along the segment.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from cardiovae.correction.judge import Judge
 from cardiovae.correction.scene import Scene
 from cardiovae.latent.search import bisect_segment
 from cardiovae.latent.smoothing import robust_weights, smooth
-from cardiovae.prior.codec import Floats, canvas_distances, compose, decode, native_distances
+from cardiovae.prior.codec import Floats, canvas_distances, decode
 from cardiovae.prior.folder import ShapePrior
 
 CONTEXT_STRENGTH = 4.0  # of the neighbors' say in a broken frame's code
@@ -71,13 +72,14 @@ def repair(
     found: dict[int, Repaired] = {}
     for i, t in enumerate(frames):
         one = _Candidate(t, codes[t], knots[i], decoded[i], residual[i])
-        for asked in (judge, judge.only_required()):
-            mended = _with_detail(scene, one, asked, config) or _projected(
-                scene, one, prior, bank, asked
-            )
-            if mended is not None:
-                found[t] = mended
-                break
+        asked = (judge, judge.only_required())
+        tries = itertools.chain(
+            (_with_detail(scene, one, a, config) for a in asked),
+            (_projected(scene, one, prior, bank, a) for a in asked),
+        )
+        mended = next((m for m in tries if m is not None), None)
+        if mended is not None:
+            found[t] = mended
     return found
 
 
@@ -115,8 +117,11 @@ def _projected(
     """The smallest move towards one of the nearest valid codes that decodes to a valid frame."""
 
     def native(codes: NDArray[np.float64]) -> NDArray[np.uint8]:
-        distances = native_distances(decode(prior.network, codes), scene.placement)
-        return compose(distances, scene.sequence.structures)
+        canvas = canvas_distances(decode(prior.network, codes))
+        n = len(codes)
+        labels = np.repeat(scene.cleaned[:, :, :1], n, axis=2)
+        structures = scene.sequence.structures
+        return render(canvas, canvas, labels, scene.placement, structures, 0.0)
 
     def valid(codes: NDArray[np.float64]) -> NDArray[np.bool_]:
         return judge.frames_pass(native(codes))

@@ -28,7 +28,7 @@ class Scene:
         measured: Signed distances of `cleaned`, (T, 3, 128, 96), mm.
         encoded: Posterior means of the input as it is, shape (T, D).
         spread: Posterior standard deviations, shape (T, D).
-        codes: Codes fitted to the sound part of each frame, shape (T, D).
+        codes: The same, those of broken frames fitted to their sound part, shape (T, D).
     """
 
     sequence: EchoSequence
@@ -55,7 +55,7 @@ def see(
     """
     cleaned = sequence.labels.copy()
     for t in np.flatnonzero(broken):
-        cleaned[:, :, t] = clean(sequence.frame(int(t)))
+        cleaned[:, :, t] = clean(sequence.frame(int(t)), sequence.structures)
     placement = place(cleaned, sequence.spacing_mm)
     if placement is None:
         return None
@@ -64,7 +64,13 @@ def see(
         prior.network, to_canvas(sequence.labels, placement)[0], inside, sequence.structures
     )
     measured = measured_distances(shares)
-    codes = fit_codes(
-        prior, encoded, knots_of(measured), knots_of(inside), sequence.structures, fit
+    codes = encoded.copy()
+    codes[broken] = fit_codes(
+        prior,
+        encoded[broken],
+        knots_of(measured[broken]),
+        knots_of(inside),
+        sequence.structures,
+        fit,
     )
     return Scene(sequence, placement, cleaned, broken, measured, encoded, spread, codes)

@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 # (1st percentile of CAMUS: 5 mm), far above what two decoded contours that coincide differ by.
 THINNEST_WALL_MM = 1.2
 # Likewise a slit this narrow between the epicardium and the atrium belongs to the atrium.
-NARROWEST_SLIT_MM = 1.0
+NARROWEST_SLIT_MM = 1.4
 
 
 def to_canvas(labels: NDArray[np.uint8], placement: Placement) -> tuple[Floats, Floats]:
@@ -61,7 +61,8 @@ def decode(network: ShapeVAE, codes: NDArray[np.floating]) -> Floats:
     z = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)).to(device)
     with torch.no_grad():
         parts = [network.decode(part).cpu() for part in torch.split(z, 256)]
-    return np.asarray(torch.cat(parts).numpy(), np.float32)
+    # The network works channels-last; matrix products of such strides would miss BLAS.
+    return np.ascontiguousarray(torch.cat(parts).numpy(), np.float32)
 
 
 def canvas_distances(knots: Floats) -> Floats:
@@ -87,7 +88,8 @@ def compose(distances: Floats, structures: tuple[Label, ...]) -> NDArray[np.uint
     cavity = lv < 0
     labels = np.zeros(lv.shape, np.uint8)
     if Label.LA in structures:
-        slit = (la < NARROWEST_SLIT_MM) & (epi < NARROWEST_SLIT_MM)
+        # Between two contours the distances to both add up to the width of the slit.
+        slit = np.maximum(la, 0) + np.maximum(epi, 0) < NARROWEST_SLIT_MM
         labels[(la < 0) | slit] = Label.LA
     if Label.MYO in structures:
         heart = (epi < 0) | cavity

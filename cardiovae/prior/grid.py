@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.labels import Label
-from cardiovae.morphology import Mask
+from cardiovae.morphology import Mask, bounding_box
 
 Floats = NDArray[np.float32]
 
@@ -32,6 +32,7 @@ KNOT_SHAPE = (CANVAS_SHAPE[0] // KNOT_STEP, CANVAS_SHAPE[1] // KNOT_STEP)
 EPI_SIZE_MM = 70.9
 LV_SIZE_MM = 49.3
 SIZE_RANGE = (0.6, 1.6)
+LEAST_FIT = 0.8  # a heart too large for the canvas is shrunk to fit, but no further than this
 
 
 @dataclass(frozen=True)
@@ -152,12 +153,37 @@ def place(
     scale = 1.0
     if spacing_mm is None or not SIZE_RANGE[0] < size / expected < SIZE_RANGE[1]:
         scale = expected / float(size)
+    scale *= _fit(labels, (float(row), float(col)), (spacing[0] * scale, spacing[1] * scale))
     return Placement(
         shape=(labels.shape[0], labels.shape[1]),
         center_px=(float(row), float(col)),
         pixel_mm=(spacing[0] * scale, spacing[1] * scale),
         scale=scale if spacing_mm is not None else math.nan,
     )
+
+
+def _fit(
+    labels: NDArray[np.uint8], center: tuple[float, float], pixel_mm: tuple[float, float]
+) -> float:
+    """Factor, at most 1, that brings the foreground of the median frame onto the canvas."""
+    reach = []
+    for t in range(labels.shape[2]):
+        box = bounding_box(labels[:, :, t] != Label.BACKGROUND)
+        if box is not None:
+            reach.append(
+                [
+                    (side * (edge - c)) * mm
+                    for c, mm, extent in zip(center, pixel_mm, box, strict=True)
+                    for side, edge in ((-1, extent.start), (1, extent.stop))
+                ]
+            )
+    room = [
+        room
+        for origin, n in zip(ORIGIN_MM, CANVAS_SHAPE, strict=True)
+        for room in (origin, n * CANVAS_MM - origin)
+    ]
+    beyond = np.median(reach, axis=0) / (np.array(room) - 2 * CANVAS_MM)
+    return float(np.clip(1 / max(beyond.max(), 1.0), LEAST_FIT, 1.0))
 
 
 def _center_and_size(
