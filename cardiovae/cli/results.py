@@ -144,12 +144,13 @@ def write_results(
     from cardiovae.io import save_labels, save_map, write_text
     from cardiovae.report import write_report
 
+    content = correction.to_json()
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     if overwrite and target.record is not None:
         _remove_earlier(target.record.parent)
     save_labels(target.labels, correction.sequence, like, overwrite=overwrite)
     if target.uncertainty is not None and correction.uncertainty is not None:
         save_map(target.uncertainty, correction.uncertainty, like, overwrite=overwrite)
-    content = correction.to_json()
     if target.report is not None:
         write_report(
             target.report,
@@ -160,8 +161,7 @@ def write_results(
             overwrite=overwrite,
         )
     if target.record is not None:
-        text = json.dumps(content, indent=2, allow_nan=False)
-        write_text(target.record, text + "\n", overwrite=overwrite)
+        write_text(target.record, text, overwrite=overwrite)
 
 
 def _remove_earlier(folder: Path) -> None:
