@@ -82,12 +82,13 @@ def correct_sequence(
             say("smooth")
             work = _smoothed(work, prior, judge, config)
     say("audit again")
-    after = judge.audits(work.sequence)
+    changed = (work.sequence.labels != sequence.labels).any((0, 1))
+    after = judge.audits(work.sequence) if changed.any() else before
     if not work.reason and not plausible(after[0]):
         work = dataclasses.replace(work, reason="the result does not pass the audit")
     if work.reason:
         work, after = dataclasses.replace(work, sequence=sequence), before
-    changed = (work.sequence.labels != sequence.labels).any((0, 1))
+        changed[:] = False
     status = NOT_CORRECTED if work.reason else CORRECTED if changed.any() else UNCHANGED
     uncertainty = None
     if scene is not None and config.n_samples > 0:

@@ -45,16 +45,23 @@ class Repaired:
     detail: float
 
 
-def codes_in_context(scene: Scene) -> NDArray[np.float64]:
-    """Fitted codes (T, D), those of broken frames drawn to what their neighbors let expect.
+def in_context(scene: Scene) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Codes (T, D), and how much each frame's own mask has a say in them and in its detail, (T,).
 
-    With fewer than five frames nothing can be told from the neighbors, and the codes stay.
+    Broken frames are drawn to what the frames before and after let expect, the more the less they
+    are to be trusted: a smoothing spline through the codes. (Penalizing the bend of the bend
+    keeps the amplitude of a whole beat, but overshoots in the gap that a run of broken frames
+    leaves.) With fewer than five frames, or no sound one, nothing can be told from the
+    neighbors, and every frame speaks for itself.
     """
-    if scene.codes.shape[0] < 5 or scene.broken.all():
-        return scene.codes
-    trust = robust_weights(scene.codes, scene.broken)
-    expected = smooth(scene.codes, trust, CONTEXT_STRENGTH, preserve_amplitude=True)
-    return np.where(scene.broken[:, None], expected, scene.codes)
+    n_frames = scene.codes.shape[0]
+    if n_frames < 5 or scene.broken.all():
+        return scene.codes, np.ones(n_frames)
+    outliers = np.maximum(robust_weights(scene.codes), 0.1)
+    weights = np.where(scene.broken, scene.trust, outliers)
+    expected = smooth(scene.codes, weights, CONTEXT_STRENGTH)
+    own = np.where(scene.broken, scene.trust, 1.0)
+    return own[:, None] * scene.codes + (1 - own[:, None]) * expected, own
 
 
 def repair(
@@ -64,14 +71,14 @@ def repair(
     frames = [int(t) for t in np.flatnonzero(scene.broken)]
     if not frames:
         return {}
-    codes = codes_in_context(scene)
-    knots = decode(prior.network, codes[frames])
-    decoded = canvas_distances(knots)
+    codes, own = in_context(scene)
+    decoded = canvas_distances(decode(prior.network, codes[frames]))
     measured = scene.measured[frames]
-    residual = soundness(measured, decoded, config.blend) * (measured - decoded)
+    weight = soundness(measured, decoded, config.blend) * own[frames, None, None, None]
+    residual = weight.astype(np.float32) * (measured - decoded)
     found: dict[int, Repaired] = {}
     for i, t in enumerate(frames):
-        one = _Candidate(t, codes[t], knots[i], decoded[i], residual[i])
+        one = _Candidate(t, codes[t], decoded[i], residual[i], float(own[t]))
         asked = (judge, judge.only_required())
         tries = itertools.chain(
             (_with_detail(scene, one, a, config) for a in asked),
@@ -85,13 +92,13 @@ def repair(
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """A frame's fitted heart: code (D,), knots (3, 64, 48), canvas distances and residual."""
+    """A frame's fitted heart: code (D,), canvas distances, residual, and its mask's own say."""
 
     frame: int
     code: NDArray[np.float64]
-    knots: Floats
     decoded: Floats
     residual: Floats
+    own: float
 
 
 def _with_detail(
@@ -107,7 +114,7 @@ def _with_detail(
             distances[None], measured, labels, scene.placement, scene.sequence.structures, same
         )[:, :, 0]
         if judge.frame_passes(native):
-            return Repaired(native, distances, one.code, detail)
+            return Repaired(native, distances, one.code, detail * one.own)
     return None
 
 

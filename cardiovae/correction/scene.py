@@ -10,10 +10,21 @@ from numpy.typing import NDArray
 from cardiovae.correction.blend import clean
 from cardiovae.correction.config import FitConfig
 from cardiovae.correction.fit import fit_codes
-from cardiovae.prior.codec import Floats, encode, knots_of, measured_distances, to_canvas
+from cardiovae.prior.codec import (
+    Floats,
+    canvas_distances,
+    decode,
+    encode,
+    knots_of,
+    measured_distances,
+    to_canvas,
+)
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.prior.grid import Placement, place
 from cardiovae.sequence import EchoSequence
+
+BAD_SHARE = 0.1
+LEAST_TRUST = 0.002
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +39,8 @@ class Scene:
         measured: Signed distances of `cleaned`, (T, 3, 128, 96), mm.
         encoded: Posterior means of the input as it is, shape (T, D).
         spread: Posterior standard deviations, shape (T, D).
+        trust: How much each frame is to be believed, shape (T,): 1 for sound ones, down to
+            `LEAST_TRUST` for those that are broken badly.
         codes: The same, those of broken frames fitted to their sound part, shape (T, D).
     """
 
@@ -38,6 +51,7 @@ class Scene:
     measured: Floats
     encoded: NDArray[np.float64]
     spread: NDArray[np.float64]
+    trust: NDArray[np.float64]
     codes: NDArray[np.float64]
 
 
@@ -73,4 +87,23 @@ def see(
         sequence.structures,
         fit,
     )
-    return Scene(sequence, placement, cleaned, broken, measured, encoded, spread, codes)
+    trust = _trust(
+        sequence.labels, cleaned, shares, canvas_distances(decode(prior.network, codes))
+    )
+    trust = np.where(broken, trust, 1.0)
+    return Scene(sequence, placement, cleaned, broken, measured, encoded, spread, trust, codes)
+
+
+def _trust(
+    labels: NDArray[np.uint8], cleaned: NDArray[np.uint8], shares: Floats, decoded: Floats
+) -> NDArray[np.float64]:
+    """Trust by how much of a heart is wrong: what cleaning changed, and what decoding changed.
+
+    Shape (T,). A few stray pixels cost nothing; from `BAD_SHARE` of the foreground on the frame
+    tells next to nothing, and its neighbors decide.
+    """
+    heart = np.maximum(np.count_nonzero(labels, axis=(0, 1)), 1)
+    wrong = np.count_nonzero(labels != cleaned, axis=(0, 1)) / heart
+    seen, given = shares[:, 1:3].sum(1), (decoded[:, 1] < 0)
+    wrong = wrong + np.abs(seen - given).sum((1, 2)) / np.maximum(seen.sum((1, 2)), 1)
+    return np.asarray(np.maximum(np.exp(-((wrong / BAD_SHARE) ** 2)), LEAST_TRUST))

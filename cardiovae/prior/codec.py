@@ -156,7 +156,7 @@ def knots_of(canvas: Floats) -> Floats:
     return np.asarray(blocks.mean((-3, -1)), np.float32)
 
 
-def tensors(network: ShapeVAE, *arrays: Floats) -> tuple[Tensor, ...]:
+def tensors(network: ShapeVAE, *arrays: NDArray[np.floating]) -> tuple[Tensor, ...]:
     """Arrays as float32 tensors on the network's device."""
     device = next(network.parameters()).device
     return tuple(torch.from_numpy(np.ascontiguousarray(a, np.float32)).to(device) for a in arrays)
