@@ -1,7 +1,7 @@
 """The bank: many codes, each known to decode to a valid heart.
 
 Codes are drawn from the Parzen density of the training codes, rounded to what the file holds
-(float16), decoded on a fine canonical grid and kept where the audit passes. After Painchaud et al.,
+(float16), decoded on a fine canonical grid and kept where the audit passes. After Painchaud et al.
 IEEE TMI 39(11), 2020, which draws by rejection; a Parzen density can be drawn from exactly.
 """
 

@@ -15,7 +15,7 @@ from cardiovae.audit.regions import CROSS, padded, pieces
 from cardiovae.correction.config import BlendConfig
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.morphology import Mask, bounding_box
-from cardiovae.prior.codec import Floats, compose
+from cardiovae.prior.codec import Floats, compose, separable
 from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, Placement, interpolation
 
 
@@ -80,7 +80,7 @@ def canvas_to_native(maps: Floats, placement: Placement) -> Floats:
     rows, cols = (
         interpolation(n, placement.canvas_positions(axis)) for axis, n in enumerate(CANVAS_SHAPE)
     )
-    return np.asarray(rows @ maps @ cols.T, np.float32)
+    return separable(rows, maps, cols)
 
 
 def render(
