@@ -8,6 +8,9 @@ their neighbors, then all.
 
 from __future__ import annotations
 
+import functools
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +24,8 @@ from cardiovae.correction.scene import Scene
 from cardiovae.latent.smoothing import robust_weights, smooth
 from cardiovae.prior.codec import Floats, canvas_distances, decode
 from cardiovae.prior.folder import ShapePrior
+
+Smoother = Callable[..., NDArray[np.float64]]
 
 FIXED = 100.0  # weight of a frame that must not move, against 1 for the others
 MANY = 0.3  # share of moving frames from which all move: islands of stillness would jump
@@ -60,9 +65,14 @@ def smooth_motion(
     trust = robust_weights(scene.codes, scene.broken)
     for movable in _growing(judge.jumps(scene.sequence.labels), scene.broken):
         weights = np.where(movable, np.maximum(trust, 1e-3), FIXED)
-        for detail in config.detail:
+        # Keeping the amplitude ends at a cubic curve, however strong; the plain energy ends at a
+        # straight line, which meets every limit.
+        for keep_amplitude, detail in itertools.product((True, False), config.detail):
+            smoother = functools.partial(
+                smooth, np.eye(len(weights)), weights, preserve_amplitude=keep_amplitude
+            )
             found = _least_strength(
-                scene, prior, judge, config, residual * np.float32(detail), weights, movable
+                scene, prior, judge, config, residual * np.float32(detail), smoother, movable
             )
             if found is not None:
                 labels, codes, strength = found
@@ -84,38 +94,42 @@ def _least_strength(
     judge: Judge,
     config: CorrectConfig,
     residual: Floats,
-    weights: NDArray[np.float64],
+    smoother: Smoother,
     movable: NDArray[np.bool_],
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64], float] | None:
-    """Labels, codes and strength of the weakest smoothing that passes, by bisection."""
-    low, high = 0, len(config.strengths) - 1
-    best = None
-    while low <= high:
-        middle = (low + high) // 2 if best is not None or low > 0 else min(2, high)
-        strength = config.strengths[middle]
-        labels, codes = _smoothed(scene, prior, residual, weights, movable, strength)
-        if judge.jumps(labels).any():
+    """Labels, codes and strength of the weakest smoothing that passes; None if none does.
+
+    The weakest that meets the temporal limits is found by bisection; from there on upwards the
+    first that leaves every frame valid is taken.
+    """
+
+    def smoothed(index: int) -> tuple[NDArray[np.uint8], NDArray[np.float64], float]:
+        strength = config.strengths[index]
+        return (*_smoothed(scene, prior, residual, smoother(strength=strength), movable), strength)
+
+    low, high = 0, len(config.strengths)
+    while low < high:
+        middle = (low + high) // 2
+        if judge.jumps(smoothed(middle)[0]).any():
             low = middle + 1
-            continue
-        high = middle - 1
-        if all(judge.frame_passes(labels[:, :, t]) for t in np.flatnonzero(movable)):
-            best = labels, codes, strength
-    return best
+        else:
+            high = middle
+    for index in range(low, len(config.strengths)):
+        labels, codes, strength = smoothed(index)
+        valid = all(judge.frame_passes(labels[:, :, t]) for t in np.flatnonzero(movable))
+        if valid and not judge.jumps(labels).any():
+            return labels, codes, strength
+    return None
 
 
 def _smoothed(
     scene: Scene,
     prior: ShapePrior,
     residual: Floats,
-    weights: NDArray[np.float64],
+    operator: NDArray[np.float64],
     movable: NDArray[np.bool_],
-    strength: float,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Labels (H, W, T) and codes (T, D) smoothed with one strength."""
-    n = scene.codes.shape[0]
-    # `smooth` scales weights to a largest of 1, and its stiffness is the square of the strength.
-    relative = strength / np.sqrt(weights.max())
-    operator = smooth(np.eye(n), weights, relative, preserve_amplitude=True)
+    """Labels (H, W, T) and codes (T, D) under one linear smoothing operator (T, T)."""
     codes = operator @ scene.codes
     distances = canvas_distances(decode(prior.network, codes))
     distances += np.tensordot(operator.astype(np.float32), residual, 1)
