@@ -82,7 +82,7 @@ class EchoSequence:
     @property
     def n_frames(self) -> int:
         """Number of frames T."""
-        return self.labels.shape[2]
+        return int(self.labels.shape[2])
 
     def frame(self, t: int) -> NDArray[np.uint8]:
         """Label map of frame `t`, shape (H, W), read-only."""
