@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from cardiovae.labels import STRUCTURES, Label
@@ -25,6 +26,7 @@ THINNEST_WALL_MM = 1.2
 # CAMUS masks decoded on the 224 grid, 37 % passed `camus-public` so, 81 % this way; `camus` 98 %).
 NARROWEST_SLIT_MM = 1.2
 PINHOLE_MM = 3.0
+EXACT_MM = 6.0  # so close to a contour its distance is measured exactly
 
 
 def to_canvas(labels: NDArray[np.uint8], placement: Placement) -> tuple[Floats, Floats]:
@@ -128,9 +130,10 @@ def _pinholes(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def measured_distances(shares: Floats) -> Floats:
     """Signed distances in mm of class shares (T, 4, 128, 96), sub-pixel, shape (T, 3, 128, 96).
 
-    The contour inside a partly covered pixel lies (share - 1/2) pixels outwards of its center, so
-    distances are taken to the nearest such pixel and corrected by that offset. Clipped at
-    `FAR_MM`; a region that is absent is that far away.
+    The contour is the polygon through the points between pixel centers where coverage passes one
+    half. Within `EXACT_MM` of it distances are those to the polygon (0.03 mm mean error, 0.4 mm at
+    most on circles), farther off they are good to half a pixel. Clipped at `FAR_MM`; a region that
+    is absent is that far away.
     """
     lv = shares[:, Label.LV]
     regions = np.stack([lv, lv + shares[:, Label.MYO], shares[:, Label.LA]], 1)
@@ -141,22 +144,49 @@ def measured_distances(shares: Floats) -> Floats:
 
 def _subpixel_distance(share: Floats) -> Floats:
     """Signed distance in mm of one region's coverage, shape (128, 96)."""
-    if not (share > 0.5).any():
-        return np.full(share.shape, FAR_MM, np.float32)
-    partly = (share > 0.02) & (share < 0.98)
     inner = share > 0.5
-    full = ~partly
-    edge = partly.copy()
-    for axis in (0, 1):
-        a, b = (np.moveaxis(x, axis, 0) for x in (inner, full))
-        jump = (a[1:] != a[:-1]) & b[1:] & b[:-1]
-        target = np.moveaxis(edge, axis, 0)
-        target[1:] |= jump
-        target[:-1] |= jump
-    distance, nearest = ndimage.distance_transform_edt(~edge, return_indices=True)
-    offset = 0.5 - share[nearest[0], nearest[1]]
-    signed = np.where(inner, -distance, distance) + offset
+    if inner.all() or not inner.any():
+        return np.full(share.shape, -FAR_MM if inner.all() else FAR_MM, np.float32)
+    signed = np.where(
+        inner,
+        0.5 - ndimage.distance_transform_edt(inner),
+        ndimage.distance_transform_edt(~inner) - 0.5,
+    )
+    near = np.abs(signed) < EXACT_MM / CANVAS_MM
+    exact = _polygon_distance(np.argwhere(near), _crossings(share))
+    signed[near] = np.where(inner[near], -exact, exact)
     return np.asarray(np.clip(signed * CANVAS_MM, -FAR_MM, FAR_MM), np.float32)
+
+
+def _crossings(share: Floats) -> NDArray[np.float64]:
+    """Points (M, 2) in pixels between neighboring centers where the contour passes.
+
+    Both pixels together say how far the region reaches into the pair, whatever its slope.
+    """
+    found = []
+    for axis in (0, 1):
+        across = np.moveaxis(share, axis, 0)
+        i, j = np.nonzero((across[:-1] > 0.5) != (across[1:] > 0.5))
+        first, second = across[i, j], across[i + 1, j]
+        covered = np.clip(first + second - 0.5, 0, 1)
+        points = np.stack([i + np.where(first > second, covered, 1 - covered), j], 1)
+        found.append(points if axis == 0 else points[:, ::-1])
+    return np.concatenate(found)
+
+
+def _polygon_distance(at: NDArray[np.intp], corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances of points (N, 2) to the sides that their nearest of corners (M, 2) may have."""
+    rows = np.asarray(cKDTree(corners).query(at, k=range(1, 1 + min(3, len(corners))))[1])
+    start = corners[rows[:, 0]]
+    found = np.linalg.norm(at - start, axis=1)
+    for other in rows.T[1:]:
+        side = corners[other] - start
+        squared = (side**2).sum(1)
+        along = (((at - start) * side).sum(1) / np.maximum(squared, 1e-9)).clip(0, 1)
+        distance = np.linalg.norm(at - start - along[:, None] * side, axis=1)
+        # Corners of one side share a cell; two that are farther apart have none between them.
+        found = np.where(squared < 2.1, np.minimum(found, distance), found)
+    return np.asarray(found)
 
 
 def knots_of(canvas: Floats) -> Floats:
