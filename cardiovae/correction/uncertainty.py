@@ -25,7 +25,8 @@ def posterior_entropy(
     """Entropy of the label at each native pixel over posterior samples, 0 to 1, shape (H, W, T).
 
     Codes are drawn from the encoder's posterior width around the codes in use, decoded to soft
-    class shares and averaged; the entropy of the mean is divided by log 4, its largest value.
+    class shares and averaged; the entropy of the mean is divided by log 4, its largest value, and
+    rounded to three digits.
 
     Args:
         scene: The sequence as the prior sees it.
@@ -45,4 +46,5 @@ def posterior_entropy(
     mean = np.clip(total / n_samples, 1e-7, 1)
     entropy = -(mean * np.log(mean)).sum(1, keepdims=True) / math.log(4)
     native = canvas_to_native(entropy.astype(np.float32), scene.placement)[:, 0]
-    return np.ascontiguousarray(np.moveaxis(native.clip(0, 1), 0, 2))
+    # Three digits say all that a few samples can; the zeros make the file small.
+    return np.ascontiguousarray(np.moveaxis(native.clip(0, 1).round(3), 0, 2))
