@@ -1,0 +1,27 @@
+"""Colors that mean the same in every picture and figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from cardiovae.labels import Label
+
+# Blue, orange and teal after the "vibrant" scheme of P. Tol, "Colour schemes", SRON technical
+# note, 2021: told apart with every common kind of color vision. The orange is darkened so that
+# thin lines keep a contrast of 3:1 on white (WCAG 2.2, 1.4.11).
+STRUCTURE_COLORS: Mapping[Label, str] = MappingProxyType(
+    {Label.LV: "#0077bb", Label.MYO: "#e0661a", Label.LA: "#009988"}
+)
+BACKDROP = "#14181d"  # behind the heart, as dark as an echo
+OUTLINE = "#ffffff"  # around changed pixels
+HEAT = "#ff3dc8"  # uncertain pixels; no structure is pink
+INK = "#1d2530"
+MUTED = "#586271"
+GRID = "#e3e7ec"
+FAIL = "#b3261e"
+PASS = "#2f7d4f"
+# What was done to a frame, as a tint behind curves.
+ACTION_TINTS: Mapping[str, str] = MappingProxyType(
+    {"repaired": "#fbe7c6", "smoothed": "#dfe3fb", "reverted": "#f7d4d1"}
+)
