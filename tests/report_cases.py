@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cardiovae.audit.audit import audit_sequence
-from cardiovae.correction.config import CorrectConfig
+from cardiovae.correction.config import correct_config
 from cardiovae.correction.record import Correction, FrameChange
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.sequence import EchoSequence
@@ -70,7 +70,7 @@ def correction_record(
         ),
         uncertainty=None,
         prior={"name": "phantom", "license": "Apache-2.0", "sha256": {"weights": "ab" * 32}},
-        config=CorrectConfig(),
+        config=correct_config(),
         seed=0,
     ).to_json()
 

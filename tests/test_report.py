@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import re
 import shlex
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from PIL import Image, ImageColor
 from report_cases import beating_heart, correction_record, with_defects
 
+from cardiovae.correction.config import correct_config
 from cardiovae.errors import CardiovaeError, FileError
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.report import write_report
@@ -177,12 +180,30 @@ def test_a_hostile_name_stays_text_wherever_it_appears():
     assert HOSTILE in hostile.text
 
 
-def test_the_command_survives_a_shell():
+def test_the_command_survives_a_shell_and_asks_for_the_same():
     heart = beating_heart(1)
     record = correction_record(heart, heart, source="a b'; rm -rf $HOME;.nii.gz")
     words = shlex.split(command_line(record))
     assert words[:3] == ["cardiovae", "correct", "a b'; rm -rf $HOME;.nii.gz"]
-    assert words[3:] == ["--prior", "phantom", "--criteria", "camus", "--seed", "0"]
+    assert words[3:9] == ["--prior", "phantom", "--criteria", "camus", "--temporal", "tmi2022"]
+    assert words[9:] == ["--seed", "0"]
+
+
+def test_settings_that_differ_from_the_preset_are_in_the_command_and_build_the_same():
+    heart = beating_heart(1)
+    record = correction_record(heart, heart)
+    asked = dataclasses.replace(
+        correct_config(),
+        temporal=None,
+        also_criteria=None,
+        strengths=(1e-5, 64.0),
+        fit=dataclasses.replace(correct_config().fit, n_steps=3),
+    )
+    words = shlex.split(command_line(record | {"settings": dataclasses.asdict(asked)}))
+    assert words[words.index("--temporal") + 1] == "none"
+    overrides = [after for word, after in pairwise(words) if word == "--set"]
+    assert len(overrides) == 3
+    assert dataclasses.replace(correct_config("default", overrides), temporal=None) == asked
 
 
 def test_what_could_not_be_measured_is_said_so_with_the_reason():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
+from cardiovae.config import read_preset
 from cardiovae.errors import CardiovaeError
 from cardiovae.io.atomic import refuse_to_replace, write_text
 from cardiovae.labels import STRUCTURES
@@ -90,7 +93,7 @@ def report_page(
         tables=_tables(record),
         verdict_strip=verdict_strip,
         geometry=_geometry(record),
-        settings=list(_flat(record["settings"])),
+        settings=[(k, _setting(v)) for k, v in _leaves(record["settings"])],
         command=command_line(record),
         palette=palette,
         structures=[
@@ -107,11 +110,23 @@ def report_page(
 
 
 def command_line(record: Mapping[str, Any]) -> str:
-    """The command that asks for this correction again, quoted for a POSIX shell."""
+    """The command that asks for this correction again, quoted for a POSIX shell.
+
+    Settings appear where they differ from the shipped preset. How the file was read (`--labels`,
+    `--spacing`, `--frame-time`) is not part of the record, nor of the command.
+    """
+    settings = dict(record["settings"])
     words = ["cardiovae", "correct", record["source"], "--prior", record["prior"]["name"]]
-    words += ["--criteria", record["before"]["anatomy"]]
+    for name, fallback in (("criteria", record["before"]["anatomy"]), ("temporal", None)):
+        words += [f"--{name}", settings.pop(name, fallback) or "none"]
     if record["seed"] is not None:
         words += ["--seed", str(record["seed"])]
+    preset = dict(_leaves(read_preset("correct", "default")))
+    for key, value in _leaves(settings):
+        plain = list(value) if isinstance(value, tuple) else value
+        if key not in preset or preset[key] != plain:
+            text = yaml.safe_dump(plain, default_flow_style=True, width=math.inf)
+            words += ["--set", f"{key}={text.removesuffix('...' + chr(10)).strip()}"]
     return shlex.join(words)
 
 
@@ -161,12 +176,16 @@ def _geometry(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Nested settings as dotted keys with their values."""
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        elif isinstance(value, list | tuple):
-            yield prefix + key, ", ".join(map(str, value))
+            yield from _leaves(value, f"{prefix}{key}.")
         else:
-            yield prefix + key, "none" if value is None else str(value)
+            yield prefix + key, value
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)

@@ -145,7 +145,9 @@ def before_after_picture(
     n_pairs = before.shape[2]
     if titles and len(titles) != n_pairs:
         raise CardiovaeError(f"titles: one per frame, got {len(titles)} for {n_pairs} frames")
-    view = viewport((before, after), spacing_mm, max_side=520 if n_pairs == 1 else 420)
+    view = viewport((before, after), spacing_mm)
+    tall = 420 if n_pairs == 1 else 320
+    view = Viewport(view.box, (tall, round(tall * view.size[1] / view.size[0])))
     pairs = [
         _pair(before[:, :, k], after[:, :, k], view, titles[k] if titles else "")
         for k in range(n_pairs)
@@ -163,7 +165,7 @@ def before_after_picture(
 
 
 _GAP = 20
-_LINE = 34
+_LINE = 42
 _NAMES = {Label.LV: "left ventricle", Label.MYO: "myocardium", Label.LA: "left atrium"}
 
 
@@ -175,7 +177,7 @@ def _pair(before: Labels, after: Labels, view: Viewport, title: str) -> Image.Im
     top = _LINE * (2 if title else 1)
     pair = Image.new("RGB", (2 * width + arrow, top + height), "white")
     pen = ImageDraw.Draw(pair)
-    bold, plain = (ImageFont.load_default(size) for size in (22, 18))
+    bold, plain = (ImageFont.load_default(size) for size in (28, 24))
     if title:
         pen.text((pair.width // 2, _LINE // 2), title, INK, bold, "mm")
     for heart, left, word in zip(hearts, (0, width + arrow), ("before", "after"), strict=True):
@@ -200,12 +202,12 @@ def _smooth_heart(labels: Labels, view: Viewport) -> Image.Image:
 
 def _legend(page: Image.Image, shown: Sequence[Label], top: int) -> None:
     """Names of the structures beside their colors, centered."""
-    pen, font = ImageDraw.Draw(page), ImageFont.load_default(18)
-    widths = [pen.textlength(_NAMES[s], font) + 54 for s in shown]
-    left = (page.width - sum(widths) + 28) / 2
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(24)
+    widths = [pen.textlength(_NAMES[s], font) + 62 for s in shown]
+    left = (page.width - sum(widths) + 30) / 2
     for structure, width in zip(shown, widths, strict=True):
-        pen.rectangle((left, top + 9, left + 16, top + 25), STRUCTURE_COLORS[structure])
-        pen.text((left + 24, top + 17), _NAMES[structure], INK, font, "lm")
+        pen.rectangle((left, top + 10, left + 20, top + 30), STRUCTURE_COLORS[structure])
+        pen.text((left + 30, top + 20), _NAMES[structure], INK, font, "lm")
         left += width
 
 
