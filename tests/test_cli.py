@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
@@ -248,3 +249,39 @@ def test_one_bad_argument_among_good_ones_stops_nothing(capsys, tmp_path):
     assert re.search(r"error: .*absent\.nii: does not exist", done.err)
     assert re.search(r"error: .*bad\.nii\.gz", done.err)
     assert "Traceback" not in done.err
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_progress_never_mixes_with_records(capsys, tmp_path, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    files = [sound(tmp_path / f"{name}.nii") for name in "ab"]
+    done = run(capsys, "audit", *files, "--json")
+    assert [record["source"] for record in done.records] == [str(file) for file in files]
+    assert "auditing" in terminal.getvalue()
+
+
+def test_on_one_terminal_for_both_streams_every_result_is_shown_once(
+    capsys, tmp_path, monkeypatch
+):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "200")
+    files = [sound(tmp_path / f"{name}.nii") for name in "ab"]
+    assert run(capsys, "audit", *files).code == ExitCode.OK
+    assert all(terminal.getvalue().count(f"{file}: all 5 frames valid") == 1 for file in files)
+
+
+def test_no_color_is_heeded_on_a_terminal(capsys, tmp_path, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
+    run(capsys, "audit", broken(tmp_path / "a.nii", spacing_mm=None))
+    assert not re.search(r"\x1b\[\d*;?3\dm", terminal.getvalue())

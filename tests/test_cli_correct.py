@@ -37,7 +37,9 @@ def remedy(sequence, prior, bank, config, *, rng, seed=None, progress=None):
         for s in (sequence, result)
     )
     frames = tuple(
-        FrameChange(t, "repaired" if c else "kept", (), math.nan, math.nan, 9 * int(c), 0.0, 1.0, 50.0)
+        FrameChange(
+            t, "repaired" if c else "kept", (), math.nan, math.nan, 9 * int(c), 0.0, 1.0, 50.0
+        )
         for t, c in enumerate(changed)
     )
     return Correction(
@@ -71,6 +73,8 @@ def test_a_corrected_file_gets_a_folder_with_everything(capsys, tmp_path):
     done = run(capsys, "correct", source, "-o", out)
     assert (done.code, done.err) == (ExitCode.OK, "")
     assert "1 of 5 frames" in done.out
+    assert "  frames   4 kept, 1 repaired\n" in done.out
+    assert "  motion   not consistent -> consistent (tmi2022)\n" in done.out
     assert f"  results  {out / 'a'}\n" in done.out
     assert names(out) == [f"a/{name}" for name in FILES]
     result = load_sequence(out / "a" / "labels.nii.gz")

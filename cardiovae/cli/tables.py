@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 MAX_RUNS = 8
 MOTION = {
-    Verdict.PASS: "motion consistent",
-    Verdict.FAIL: "motion not consistent",
-    Verdict.NOT_MEASURABLE: "motion not measurable",
+    Verdict.PASS: "consistent",
+    Verdict.FAIL: "not consistent",
+    Verdict.NOT_MEASURABLE: "not measurable",
 }
 
 
@@ -33,7 +33,7 @@ def headline(audit: SequenceAudit) -> str:
         text = f"all {n_frames} frames valid" if n_frames > 1 else "1 frame, valid"
     text = f"{audit.source}: {text} ({audit.anatomy})"
     if audit.temporal_set is not None:
-        text += f"; {MOTION[audit.temporal_verdict]} ({audit.temporal_set})"
+        text += f"; motion {MOTION[audit.temporal_verdict]} ({audit.temporal_set})"
     return text
 
 
@@ -72,11 +72,18 @@ def correction_lines(record: Mapping[str, Any], target: Target) -> list[str]:
     """What came of a correction: a sentence, what was done to the frames, where it lies."""
     from cardiovae.report.headline import headline as sentence
 
-    actions = Counter(frame["action"] for frame in record["frames"])
     lines = [f"{record['source']}: {sentence(record)}"]
     if record["reason"]:
         lines.append(f"  reason   {record['reason']}")
-    lines.append("  frames   " + ", ".join(f"{n} {action}" for action, n in actions.items()))
+    actions = Counter(frame["action"] for frame in record["frames"])
+    lines.append(
+        "  frames   " + ", ".join(f"{n} {action}" for action, n in sorted(actions.items()))
+    )
+    before, after = record["before"], record["after"]
+    if before["temporal"] is not None:
+        was, now = (MOTION[Verdict(audit["temporal_verdict"])] for audit in (before, after))
+        change = now if was == now else f"{was} -> {now}"
+        lines.append(f"  motion   {change} ({before['temporal']})")
     return [*lines, f"  results  {target.place}"]
 
 
