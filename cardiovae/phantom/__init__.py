@@ -1,1 +1,5 @@
-"""Drawn hearts whose truth is known, and what segmentation networks do to them."""
+"""Drawn hearts whose truth is known, and what segmentation networks do to them.
+
+`draw_parameters` and `draw_heart` (`heart`), `phantom_cohort` (`cohort`), `corrupt_frame` and
+`corrupt_sequence` (`corruption`).
+"""

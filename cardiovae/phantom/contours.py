@@ -21,7 +21,6 @@ Points = NDArray[np.float64]
 # its height, where a parabola has 0.45: measured on CAMUS.
 CAP_HEIGHT, CAP_WIDTH = 0.2, 0.56
 AWAY = 0.35  # slope at which the atrium leaves the end of the wall
-SKIRT_MM = 0.7
 LA_NECK = 0.10  # share of the atrium over which its width comes from that of the annulus
 SAMPLES = 72  # points per side of a contour, about 1 mm apart
 
@@ -130,9 +129,7 @@ def _atrium(shape: HeartShape, hinges: tuple[Points, Points], floor: Points) -> 
         np.array([-math.sin(angle), math.cos(angle)]),
     )
     base = np.array([shape.length_mm, 0.0])
-    # From each hinge a short way down first: the atrium closes the whole annulus.
-    ends = [h + np.array([SKIRT_MM, 0.0]) - base for h in hinges]
-    left, right = (np.array([end @ along, end @ across]) for end in ends)
+    left, right = (np.array([(h - base) @ along, (h - base) @ across]) for h in hinges)
     bend = np.asarray(shape.la_bend_mm)
     half = shape.la_width_mm * np.asarray(shape.la_width_profile) / 2
     fade = np.exp(-0.5 * (LA_SLICES / LA_NECK) ** 2)
@@ -143,9 +140,24 @@ def _atrium(shape: HeartShape, hinges: tuple[Points, Points], floor: Points) -> 
     steps = (1 - LA_SLICES)[::-1]
     pole = (shape.la_length_mm, float(bend[-1]))
     curve = _arch(pole, (left, right), (steps, steps), (sides[0], sides[1]))
-    points = base + curve[:, :1] * along + curve[:, 1:] * across
-    points[:, 0] = np.maximum(points[:, 0], np.interp(points[:, 1], floor[:, 1], floor[:, 0]))
-    return np.concatenate([hinges[0][None], points, hinges[1][None]])
+    points: Points = base + curve[:, :1] * along + curve[:, 1:] * across
+    points[0], points[-1] = hinges
+    _rest_on(points, floor)
+    return points
+
+
+def _rest_on(points: Points, floor: Points) -> None:
+    """Keep a contour below `floor`, and on it from either hinge to where it touches it last.
+
+    Else the two would enclose a pocket of background.
+    """
+    heights = np.interp(points[:, 1], floor[:, 1], floor[:, 0])
+    above = np.flatnonzero(points[:, 0] <= heights)
+    middle = len(points) // 2
+    first = above[above < middle].max(initial=0)
+    last = above[above > middle].min(initial=len(points) - 1)
+    points[: first + 1, 0] = heights[: first + 1]
+    points[last:, 0] = heights[last:]
 
 
 def _arch(

@@ -10,10 +10,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from cardiovae.errors import CardiovaeError
 from cardiovae.labels import Label
 from cardiovae.landmarks import Landmarks
+from cardiovae.morphology import bounding_box
 from cardiovae.phantom.contours import HeartContours, heart_contours
 from cardiovae.phantom.motion import full_cycle, half_cycle
 from cardiovae.phantom.parameters import HeartParameters, draw_parameters
@@ -131,7 +133,19 @@ def _labels(
     labels[fill_polygon(contours.la, spacing_mm, shape)] = Label.LA
     labels[fill_polygon(contours.epicardium, spacing_mm, shape)] = Label.MYO
     labels[fill_polygon(contours.lv, spacing_mm, shape)] = Label.LV
+    _close_tips(labels)
     return labels
+
+
+def _close_tips(labels: NDArray[np.uint8]) -> None:
+    """Give the cavity the pixel or two of wall that a sharp corner at a hinge cuts off."""
+    box = bounding_box(labels == Label.MYO)
+    if box is None:
+        return
+    pieces, count = ndimage.label(labels[box] == Label.MYO, np.ones((3, 3)))
+    if count > 1:
+        main = np.argmax(np.bincount(pieces.ravel())[1:]) + 1
+        labels[box][(pieces > 0) & (pieces != main)] = Label.LV
 
 
 def _areas(

@@ -252,4 +252,4 @@ BUMPS_LEFT = 0.22
 WALL_SMOOTH_SHARE = 0.85
 # Contact of atrium and wall on each side: gamma distribution, shape and scale in mm (the median of
 # the contact is .04 of the heart's width, in one heart of fifteen it is above .11).
-LA_CONTACT_MM = (1.3, 2.2)
+LA_CONTACT_MM = (1.3, 3.0)
