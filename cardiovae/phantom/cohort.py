@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from cardiovae.phantom.heart import Cycle, Phantom, draw_heart
-from cardiovae.phantom.parameters import HeartParameters, draw_parameters
+from cardiovae.phantom.parameters import draw_parameters
+from cardiovae.phantom.quantities import HeartParameters
 from cardiovae.sequence import VIEWS
 
 Seed = tuple[int, int, int]

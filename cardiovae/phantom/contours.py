@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from cardiovae.landmarks import Landmarks
-from cardiovae.phantom.parameters import LA_SLICES, SLICES, HeartShape
+from cardiovae.phantom.quantities import LA_SLICES, SLICES, HeartShape
 
 Points = NDArray[np.float64]
 

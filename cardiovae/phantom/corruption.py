@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.phantom import defects as known
+from cardiovae.phantom import axis_defects
+from cardiovae.phantom import defects as damage
 from cardiovae.phantom.shapes import Spacing, displaced
 from cardiovae.sequence import EchoSequence
 
@@ -17,21 +18,21 @@ Defect = Callable[[NDArray[np.uint8], Spacing, float, np.random.Generator], NDAr
 
 DEFECTS: Mapping[str, Defect] = MappingProxyType(
     {
-        "annulus_leak": known.annulus_leak,
-        "apex_cut": known.apex_cut,
-        "bridge": known.bridge,
-        "gaps": known.gaps,
-        "holes": known.holes,
-        "islands": known.islands,
-        "jitter": known.jitter,
-        "missing_structure": known.missing_structure,
-        "missing_wall": known.missing_wall,
-        "rough_edges": known.rough_edges,
-        "shadow": known.shadow,
-        "shifted_base": known.shifted_base,
-        "wall_leak": known.wall_leak,
-        "wrong_la": known.wrong_la,
-        "wrong_size": known.wrong_size,
+        "annulus_leak": axis_defects.annulus_leak,
+        "apex_cut": axis_defects.apex_cut,
+        "bridge": axis_defects.bridge,
+        "gaps": damage.gaps,
+        "holes": damage.holes,
+        "islands": damage.islands,
+        "jitter": damage.jitter,
+        "missing_structure": damage.missing_structure,
+        "missing_wall": damage.missing_wall,
+        "rough_edges": damage.rough_edges,
+        "shadow": damage.shadow,
+        "shifted_base": axis_defects.shifted_base,
+        "wall_leak": damage.wall_leak,
+        "wrong_la": damage.wrong_la,
+        "wrong_size": damage.wrong_size,
     }
 )
 MAX_DEFECTS = 4

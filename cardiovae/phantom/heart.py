@@ -18,7 +18,8 @@ from cardiovae.landmarks import Landmarks
 from cardiovae.morphology import bounding_box
 from cardiovae.phantom.contours import HeartContours, heart_contours
 from cardiovae.phantom.motion import full_cycle, half_cycle
-from cardiovae.phantom.parameters import HeartParameters, draw_parameters
+from cardiovae.phantom.parameters import draw_parameters
+from cardiovae.phantom.quantities import HeartParameters
 from cardiovae.phantom.raster import clip_to_image, fill_polygon, polygon_area
 from cardiovae.sequence import EchoSequence
 
