@@ -235,7 +235,7 @@ def load_bank(prior: ShapePrior) -> LatentBank:
             f"'cardiovae bank {prior.folder}'"
         )
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
         facts = json.loads(str(arrays["facts"]))
         if facts["weights_sha256"] != prior.sha256()["weights.safetensors"]:

@@ -131,7 +131,7 @@ def measured_distances(shares: Floats) -> Floats:
     """Signed distances in mm of class shares (T, 4, 128, 96), sub-pixel, shape (T, 3, 128, 96).
 
     The contour is the polygon through the points between pixel centers where coverage passes one
-    half. Within `EXACT_MM` of it distances are those to the polygon (0.03 mm mean error, 0.15 mm at
+    half. Within `EXACT_MM` distances are those to the polygon (0.03 mm mean error, 0.15 mm at
     most on circles), farther off they are good to half a pixel. Clipped at `FAR_MM`; a region that
     is absent is that far away.
     """

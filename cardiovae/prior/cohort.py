@@ -155,7 +155,7 @@ def read_frames(path: Path) -> list[Named]:
     if not path.is_file():
         raise FileError(f"{path}: does not exist; check the spelling and the folder")
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             masks, names, spacing = (content[key] for key in ARRAYS)
     except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise FileError(

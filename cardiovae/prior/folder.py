@@ -107,7 +107,8 @@ def load_prior(name: str = DEFAULT_PRIOR, *, device: str = "cpu") -> ShapePrior:
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         network = ShapeVAE(config["latent_dim"], config["width"])
         network.load_state_dict(load_file(folder / "weights.safetensors"))
-        with np.load(folder / "latent.npz", allow_pickle=False) as latent:
+        with (folder / "latent.npz").open("rb") as stream:
+            latent = np.load(stream, allow_pickle=False)
             codes = latent["codes"].astype(np.float64)
             instants = latent["instants"].astype(np.float64)
             patients = latent["patients"].astype(np.int64)
