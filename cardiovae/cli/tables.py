@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -59,13 +60,14 @@ def criteria_table(audit: SequenceAudit, *, everything: bool = False) -> Padding
 
 def reasons(audit: SequenceAudit) -> list[str]:
     """Why criteria could not be measured: one line per reason, with the criteria it concerns."""
-    concerned: dict[str, list[str]] = {}
+    concerned: dict[str, dict[str, None]] = {}
     findings = [f for frame in audit.frames for f in frame.findings] + list(audit.temporal)
     for finding in findings:
-        names = concerned.setdefault(finding.reason, [])
-        if finding.verdict is Verdict.NOT_MEASURABLE and finding.criterion not in names:
-            names.append(finding.criterion)
-    return [f"  {why} ({', '.join(names)})" for why, names in concerned.items() if why and names]
+        if finding.verdict is Verdict.NOT_MEASURABLE and finding.reason:
+            # a frame that cannot be measured takes its two neighbors with it
+            why = re.sub(r"^neighbor frame \d+: ", "", finding.reason)
+            concerned.setdefault(why, {})[finding.criterion] = None
+    return [f"  not measurable: {why} ({', '.join(names)})" for why, names in concerned.items()]
 
 
 def correction_lines(record: Mapping[str, Any], target: Target) -> list[str]:
