@@ -100,10 +100,7 @@ def load_cohort(config: DataConfig, data: str | None = None) -> Cohort:
         )
     sequences, facts = _read(source, config)
     owner = {name: _patient(name, config.patient) for name, _ in sequences}
-    assigned, split_facts = _assigned(sorted(set(owner.values())), config.split)
-    parts = {
-        part: [(n, s) for n, s in sequences if assigned.get(owner[n]) == part] for part in PARTS
-    }
+    parts = split_parts(sequences, config)
     for part in PARTS[:2]:
         if not parts[part]:
             raise ModelError(
@@ -112,7 +109,8 @@ def load_cohort(config: DataConfig, data: str | None = None) -> Cohort:
                 "finds the patient in a name (data.patient)"
             )
     tables = {part: build_shapes(found) for part, found in parts.items() if found}
-    facts |= split_facts | {"description": config.description}
+    facts |= _split_facts(set(owner.values()), config.split)
+    facts["description"] = config.description
     facts["patients"] = {part: len({owner[n] for n, _ in parts[part]}) for part in PARTS}
     facts["frames"] = {part: int(table.sequence.size) for part, table in tables.items()}
     training = tables["train"]
@@ -231,13 +229,41 @@ def _patient(name: str, pattern: str) -> str:
     return found.group()
 
 
-def _assigned(patients: list[str], split: str | None) -> tuple[dict[str, str], dict[str, Any]]:
-    """The part of each patient, and how it was decided as plain data."""
+def split_parts(sequences: Iterable[Named], config: DataConfig) -> dict[str, list[Named]]:
+    """Named sequences by the part their patient falls into: "train", "val" and "test".
+
+    Raises:
+        ConfigError: A patient pattern that does not fit a name.
+        FileError: The split file is absent or says something else.
+    """
+    assigned = None if config.split is None else _read_split(config.split)
+    parts: dict[str, list[Named]] = {part: [] for part in PARTS}
+    for name, sequence in sequences:
+        patient = _patient(name, config.patient)
+        part = hashed_part(patient) if assigned is None else assigned.get(patient)
+        if part is not None:
+            parts[part].append((name, sequence))
+    return parts
+
+
+def _split_facts(patients: set[str], split: str | None) -> dict[str, Any]:
+    """How the parts were made, as plain data."""
     if split is None:
-        return {p: hashed_part(p) for p in patients}, {"split": "hash of the patient's name"}
+        return {"split": "hash of the patient's name"}
+    left_out = len(patients - _read_split(split).keys())
+    digest = _sha256(_split_path(split))
+    return {"split": split, "split_sha256": digest, "patients_left_out": left_out}
+
+
+def _split_path(split: str) -> Path:
+    """A split file in the working folder, or beside the presets."""
     path = Path(split)
-    if not path.is_file():
-        path = preset_folder().parent / split
+    return path if path.is_file() else preset_folder().parent / split
+
+
+def _read_split(split: str) -> dict[str, str]:
+    """The part of each patient that a split file names."""
+    path = _split_path(split)
     if not path.is_file():
         raise FileError(
             f"{split}: no such split file here or in {path.parent}; give its path with "
@@ -251,9 +277,7 @@ def _assigned(patients: list[str], split: str | None) -> tuple[dict[str, str], d
             f"{path}: a split file has columns patient and split, with split one of "
             f"{', '.join(PARTS)}; got {wrong[0] if wrong else 'no row'}"
         )
-    parts = {row["patient"]: row["split"] for row in rows}
-    left_out = sum(p not in parts for p in patients)
-    return parts, {"split": split, "split_sha256": _sha256(path), "patients_left_out": left_out}
+    return {row["patient"]: row["split"] for row in rows}
 
 
 def hashed_part(patient: str) -> str:
