@@ -14,9 +14,11 @@ from scipy import ndimage
 from cardiovae.audit.regions import CROSS, padded, pieces
 from cardiovae.correction.config import BlendConfig
 from cardiovae.labels import STRUCTURES, Label
-from cardiovae.morphology import Mask, bounding_box
+from cardiovae.morphology import Mask, bounding_box, dilate
 from cardiovae.prior.codec import Floats, compose, separable
 from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, Placement, interpolation
+
+COMPARABLE = 0.25  # of the largest part's size
 
 
 def clean(
@@ -24,7 +26,8 @@ def clean(
 ) -> NDArray[np.uint8]:
     """A copy of one frame (H, W) with the largest part of each region, holes filled.
 
-    Parts of the epicardium (LV and MYO together), the LV and the LA are 8-connected. What is
+    Parts of the epicardium (LV and MYO together; one beside the LA is preferred to a somewhat
+    larger one elsewhere), the LV and the LA are 8-connected. What is
     removed becomes background, or MYO inside the epicardium; background that LA and epicardium
     enclose becomes LA.
     """
@@ -33,9 +36,10 @@ def clean(
     if box is None:
         return cleaned
     crop = labels[box]
-    epi = _filled(_largest((crop == Label.LV) | (crop == Label.MYO)))
+    atrium = crop == Label.LA
+    epi = _filled(_largest((crop == Label.LV) | (crop == Label.MYO), beside=_largest(atrium)))
     lv = _filled(_largest((crop == Label.LV) & epi))
-    la = _largest((crop == Label.LA) & ~epi)
+    la = _largest(atrium & ~epi)
     inner = cleaned[box]
     inner[_filled(epi | la) if la.any() else epi] = Label.LA
     inner[epi] = Label.MYO if Label.MYO in structures else Label.LV
@@ -43,12 +47,20 @@ def clean(
     return cleaned
 
 
-def _largest(mask: Mask) -> Mask:
+def _largest(mask: Mask, beside: Mask | None = None) -> Mask:
+    """The largest part of `mask`; of parts of comparable size, one that touches `beside` first.
+
+    Of two hearts in a picture, the one that has an atrium is the heart.
+    """
     numbers, count = pieces(mask)
     if count < 2:
         return mask
     sizes = np.bincount(numbers.ravel())
     sizes[0] = 0
+    if beside is not None and beside.any():
+        touching = np.bincount(numbers[dilate(beside)], minlength=sizes.size) > 0
+        rivals = touching & (sizes > COMPARABLE * sizes.max())
+        sizes = np.where(rivals, sizes, 0) if rivals.any() else sizes
     return np.asarray(numbers == int(sizes.argmax()))
 
 

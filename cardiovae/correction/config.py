@@ -19,11 +19,11 @@ class FitConfig:
     in the same standard deviations.
     """
 
-    n_steps: int = 12
+    n_steps: int = 0
     step: float = 0.15
-    scale_mm: float = 3.0
+    scale_mm: float = 2.0
     near_mm: float = 5.0
-    anchor: float = 1.0
+    anchor: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class BlendConfig:
     move by less than `same_mm` keeps the input's own label.
     """
 
-    sound_mm: float = 2.5
-    broken_mm: float = 5.0
+    sound_mm: float = 1.5
+    broken_mm: float = 3.5
     margin_mm: float = 4.0
     soft_mm: float = 2.8
     same_mm: float = 0.35

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cardiovae.correction.blend import canvas_to_native
 from cardiovae.correction.scene import Scene
+from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior.codec import Floats, canvas_distances, decode
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.prior.objective import class_shares
@@ -39,7 +40,7 @@ def posterior_entropy(
     for _ in range(n_samples):
         drawn = codes + scene.spread * rng.standard_normal(codes.shape)
         distances = canvas_distances(decode(prior.network, drawn))
-        shares = class_shares(torch.from_numpy(distances)).numpy()
+        shares = _annotated(class_shares(torch.from_numpy(distances)).numpy(), scene)
         total = shares if total is None else total + shares
     if total is None:
         return np.zeros(scene.sequence.labels.shape, np.float32)
@@ -48,3 +49,12 @@ def posterior_entropy(
     native = canvas_to_native(entropy.astype(np.float32), scene.placement)[:, 0]
     # Three digits say all that a few samples can; the zeros make the file small.
     return np.ascontiguousarray(np.moveaxis(native.clip(0, 1).round(3), 0, 2))
+
+
+def _annotated(shares: Floats, scene: Scene) -> Floats:
+    """Class shares (T, 4, ...) with structures that are not annotated counted as background."""
+    for structure in STRUCTURES:
+        if structure not in scene.sequence.structures:
+            shares[:, Label.BACKGROUND] += shares[:, structure]
+            shares[:, structure] = 0
+    return shares
