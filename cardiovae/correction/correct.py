@@ -28,7 +28,7 @@ from cardiovae.correction.record import (
 from cardiovae.correction.repair import as_input, repair
 from cardiovae.correction.scene import Scene, see
 from cardiovae.correction.uncertainty import posterior_entropy
-from cardiovae.latent.density import fit_parzen
+from cardiovae.latent.density import ParzenDensity
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.sequence import EchoSequence
 
@@ -101,7 +101,7 @@ def correct_sequence(
         reason=work.reason,
         before=before,
         after=after,
-        frames=_changes(work, scene, before, changed, prior, sequence),
+        frames=_changes(work, scene, before, changed, bank.density, sequence),
         uncertainty=uncertainty,
         prior=prior.identity(),
         config=config,
@@ -187,7 +187,7 @@ def _changes(
     scene: Scene | None,
     before: tuple[SequenceAudit, ...],
     changed: NDArray[np.bool_],
-    prior: ShapePrior,
+    density: ParzenDensity,
     sequence: EchoSequence,
 ) -> tuple[FrameChange, ...]:
     """What happened to each frame."""
@@ -195,7 +195,6 @@ def _changes(
     unknown = np.full(n, math.nan)
     percentiles, moves = (unknown, unknown), unknown
     if scene is not None:
-        density = fit_parzen(prior.codes, groups=prior.patients)
         percentiles = density.percentile(scene.encoded), density.percentile(work.codes)
         moves = np.linalg.norm(work.codes - scene.encoded, axis=1)
     pixels = np.count_nonzero(work.sequence.labels != sequence.labels, axis=(0, 1))

@@ -24,7 +24,7 @@ from cardiovae.latent.smoothing import robust_weights, smooth
 from cardiovae.prior.codec import Floats, canvas_distances, decode
 from cardiovae.prior.folder import ShapePrior
 
-CONTEXT_STRENGTH = 4.0  # of the neighbors' say in a broken frame's code
+CONTEXT_STRENGTH = 8.0  # of the neighbors' say in a broken frame's code
 N_NEAREST = 4  # valid codes of the bank to try
 
 

@@ -74,9 +74,9 @@ def see(
     if placement is None:
         return None
     shares, inside = to_canvas(cleaned, placement)
-    encoded, spread = encode(
-        prior.network, to_canvas(sequence.labels, placement)[0], inside, sequence.structures
-    )
+    seen = shares.copy()
+    seen[broken] = to_canvas(sequence.labels[:, :, broken], placement)[0]
+    encoded, spread = encode(prior.network, seen, inside, sequence.structures)
     measured = measured_distances(shares)
     codes = encoded.copy()
     codes[broken] = fit_codes(
