@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import io
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from cli_cases import broken, run, sound, truncated
+from cli_cases import Terminal, broken, run, sound, truncated
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -249,13 +248,6 @@ def test_one_bad_argument_among_good_ones_stops_nothing(capsys, tmp_path):
     assert re.search(r"error: .*absent\.nii: does not exist", done.err)
     assert re.search(r"error: .*bad\.nii\.gz", done.err)
     assert "Traceback" not in done.err
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self):
-        return True
 
 
 def test_progress_never_mixes_with_records(capsys, tmp_path, monkeypatch):

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 import csv
+import re
+import sys
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
-from cli_cases import ISLAND_MM2, broken, run, sound, truncated, write
+from audit_cases import heart
+from cli_cases import ISLAND_MM2, Terminal, broken, run, sound, truncated, write
 
+from cardiovae.audit.criteria import criteria as criteria_set
 from cardiovae.cli.exits import ExitCode
+from cardiovae.labels import LV_MYO
 
 REAL = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
@@ -22,19 +29,44 @@ def test_a_sound_file_passes(capsys, tmp_path):
 def test_a_broken_file_fails_and_the_table_says_what_where_and_how_much(capsys, tmp_path):
     done = run(capsys, "audit", broken(tmp_path / "a.nii.gz"))
     assert done.code == ExitCode.GATE
-    headline, headings, island, *motion = (line.split() for line in done.out.splitlines())
+    lines = [line.split() for line in done.out.splitlines()]
+    headline, headings, section, island, next_section, *motion = lines
     assert headline[1:6] == ["1", "of", "5", "frames", "invalid"]
     assert headings[0] == "criterion"
-    assert " ".join(island) == (
-        f"camus.lv_disconnected_area_mm2 1 of 5 {ISLAND_MM2} (frame 2) <= 0 mm2 2"
-    )
-    assert {row[0] for row in motion if row} == {"tmi2022.lv_length", "tmi2022.lv_orientation"}
+    assert (section, next_section) == (["camus:"], ["tmi2022:"])
+    assert " ".join(island) == f"lv_disconnected_area_mm2 1/5 {ISLAND_MM2} (2) <= 0 mm2 2"
+    assert {row[0] for row in motion if row} == {"lv_length", "lv_orientation"}
 
 
 def test_verbose_shows_the_criteria_that_pass_as_well(capsys, tmp_path):
     done = run(capsys, "audit", sound(tmp_path / "a.nii.gz"), "-v")
-    assert "camus.lv_present" in done.out
-    assert "tmi2022.lv_area" in done.out
+    assert re.search(r"^ +lv_present +0/5 +1 \(0\) +>= 1 *$", done.out, re.MULTILINE)
+    assert re.search(r"^ +lv_area +0/5 +0 \(0\) +-70.4 to 70.4 mm2 *$", done.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("columns", [80, 110, 160])
+@pytest.mark.parametrize("criteria", ["camus", "camus-public"])
+def test_no_terminal_of_80_columns_or_more_cuts_anything_off(
+    capsys, tmp_path, monkeypatch, columns, criteria
+):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    words = ("--criteria", criteria, "--labels", "lv=1,myo=2", "-v")
+    without_atrium = np.where(heart() == 3, 0, heart()).astype(np.uint8)
+    write(tmp_path / "a.nii", np.repeat(without_atrium[:, :, None], 3, axis=2), (0.5, 0.5))
+    assert run(capsys, "audit", tmp_path / "a.nii", *words).code == ExitCode.OK
+    table = [re.sub(r"\x1b\[[\d;?]*\w", "", line).rstrip() for line in _lines(terminal)[1:]]
+    assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(table)
+    assert max(map(len, table)) <= columns
+    told = "".join(line.split()[0] for line in table)
+    names = [c.name for c in criteria_set(criteria).applying_to(LV_MYO.structures)]
+    assert all(name in told for name in names)
+
+
+def _lines(terminal: Terminal) -> list[str]:
+    """What the terminal shows, without the bar."""
+    return [line for line in terminal.getvalue().splitlines() if line.strip()]
 
 
 def test_several_files_do_not_gate_unless_asked_to(capsys, tmp_path):
@@ -119,15 +151,12 @@ def test_spacing_on_the_command_line_wins_over_the_header(capsys, tmp_path):
 def test_unknown_spacing_is_said_and_nothing_is_invented(capsys, tmp_path):
     done = run(capsys, "audit", broken(tmp_path / "a.nii", spacing_mm=None))
     assert done.code == ExitCode.GATE
-    (row,) = [line for line in done.out.splitlines() if "camus.lv_disconnected_area_mm2" in line]
+    (row,) = [line for line in done.out.splitlines() if " lv_disconnected_area_mm2 " in line]
     assert "not measurable" in row
     assert "spacing unknown: 9 pixels cannot be compared with mm2" in done.out
 
 
 def test_label_values_of_ones_own_are_understood(capsys, tmp_path):
-    import nibabel as nib
-    import numpy as np
-
     labels = np.asarray(nib.load(sound(tmp_path / "a.nii")).dataobj).transpose(1, 0, 2)
     source = write(tmp_path / "b.nii", np.array([0, 10, 20, 30], np.uint8)[labels], (0.5, 0.5))
     refused = run(capsys, "audit", source)

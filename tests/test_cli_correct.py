@@ -179,6 +179,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(capsys, tmp_path):
     assert (done.code, names(tmp_path)) == (ExitCode.OK, ["a.nii.gz"])
     assert "1 of 5 frames invalid (camus); motion not consistent (tmi2022)" in done.out
     assert "96 x 80 pixels, pixels of 0.5 x 0.5 mm, labels camus (LV, MYO, LA)" in done.out
+    assert f"  writes   {out / 'a'}: labels.nii.gz, uncertainty.nii.gz, " in done.out
     planned = run(capsys, "correct", source, "-o", out, "--dry-run", "--json").records[0]
     assert (planned["shape"], planned["spacing_mm"]) == ([96, 80, 5], [0.5, 0.5])
     assert planned["dry_run"] is True

@@ -121,7 +121,7 @@ def show(found: SequenceAudit, screen: Screen, *, everything: bool = False) -> N
     from cardiovae.cli.tables import criteria_table, headline, reasons
 
     screen.say(headline(found))
-    table = criteria_table(found, everything=everything)
+    table = criteria_table(found, width=screen.width, everything=everything)
     if table is not None:
         screen.say(table)
         for reason in reasons(found):

@@ -40,6 +40,11 @@ class Screen:
         self.json = json
         self._bar: Console | None = None
 
+    @property
+    def width(self) -> int:
+        """Columns that text for people can have."""
+        return self._console(stderr=self.json).width
+
     def say(self, what: RenderableType = "") -> None:
         """Show text or a table to people."""
         self._console(stderr=self.json).print(what, soft_wrap=isinstance(what, str))

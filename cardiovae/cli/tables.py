@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cardiovae.sequence import EchoSequence
 
 MAX_RUNS = 8
+WIDE = 110
+"""Columns from which on a list of frames fits beside the rest."""
 MOTION = {
     Verdict.PASS: "consistent",
     Verdict.FAIL: "not consistent",
@@ -38,8 +40,16 @@ def headline(audit: SequenceAudit) -> str:
     return text
 
 
-def criteria_table(audit: SequenceAudit, *, everything: bool = False) -> Padding | None:
-    """The criteria that do not pass, or all of them; None if there is nothing to show."""
+def criteria_table(
+    audit: SequenceAudit, *, width: int, everything: bool = False
+) -> Padding | None:
+    """The criteria that do not pass, or all of them; None if there is nothing to show.
+
+    Args:
+        audit: What to show.
+        width: Columns of the terminal; a narrow one gets no list of frames.
+        everything: Show the criteria that pass as well.
+    """
     from rich.padding import Padding
     from rich.table import Table
 
@@ -48,13 +58,20 @@ def criteria_table(audit: SequenceAudit, *, everything: bool = False) -> Padding
         (audit.temporal_set, summarize(audit.temporal)),
     ]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("criterion", "not passed", "worst", "allowed", "unit", "frames (from 0)"):
-        table.add_column(heading)
+    table.add_column("criterion", overflow="fold")
+    for heading in ("failed", "worst (frame)", "allowed"):
+        table.add_column(heading, no_wrap=True)
+    if width >= WIDE:
+        table.add_column("frames, from 0", overflow="fold", min_width=14)
+    n_cells = len(table.columns) - 1
     for name, summaries in sections:
-        for summary in summaries:
-            if everything or not summary.passed:
-                name_in_set = f"{name}.{summary.criterion}"
-                table.add_row(name_in_set, *_cells(summary), style=_style(summary))
+        shown = [summary for summary in summaries if everything or not summary.passed]
+        if shown:
+            table.add_row(f"{name}:", style="bold")
+        for summary in shown:
+            table.add_row(
+                f"  {summary.criterion}", *_cells(summary)[:n_cells], style=_style(summary)
+            )
     return Padding(table, (0, 0, 0, 2), expand=False) if table.row_count else None
 
 
@@ -98,7 +115,9 @@ def plan_lines(sequence: EchoSequence, like: LabelFile, target: Target) -> list[
     size = "{} x {} pixels".format(*sequence.shape)
     lines = [f"  input    {size}, {spacing}, labels {like.scheme.name} ({names})"]
     lines += [f"  note     {note}" for note in like.notes]
-    return [*lines, f"  writes   {', '.join(str(file) for file in target.files)}"]
+    if target.record is None:
+        return [*lines, f"  writes   {target.place}"]
+    return [*lines, f"  writes   {target.place}: {', '.join(f.name for f in target.files)}"]
 
 
 def frames_text(frames: Iterable[int]) -> str:
@@ -120,18 +139,17 @@ def frames_text(frames: Iterable[int]) -> str:
     return ", ".join(texts + ["..."] * (len(runs) > MAX_RUNS))
 
 
-def _cells(summary: CriterionSummary) -> tuple[str, str, str, str, str]:
-    """Cells after the name: count, worst value and its frame, limits, unit, frames."""
+def _cells(summary: CriterionSummary) -> tuple[str, str, str, str]:
+    """Cells after the name: how often it failed, worst value and its frame, limits, frames."""
     worst, n_findings = summary.worst, len(summary.findings)
     value = "not measurable" if math.isnan(worst.value) else f"{worst.value:.4g}"
+    allowed = worst.limits if worst.unit == "flag" else f"{worst.limits} {worst.unit}"
     if worst.frame is None:
-        return "-", value, worst.limits, worst.unit, "all"
-    if n_findings > 1:
-        value += f" (frame {worst.frame})"
+        return "all", value, allowed, "all"
     broken = [f.frame for f in summary.findings if f.verdict is not Verdict.PASS]
     frames = frames_text(t for t in broken if t is not None)
-    count = f"{n_findings - summary.n_passed} of {n_findings}"
-    return count, value, worst.limits, worst.unit, frames
+    count = f"{n_findings - summary.n_passed}/{n_findings}"
+    return count, f"{value} ({worst.frame})", allowed, frames
 
 
 def _style(summary: CriterionSummary) -> str:
