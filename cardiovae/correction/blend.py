@@ -22,14 +22,18 @@ COMPARABLE = 0.25  # of the largest part's size
 
 
 def clean(
-    labels: NDArray[np.uint8], structures: tuple[Label, ...] = STRUCTURES
+    labels: NDArray[np.uint8],
+    structures: tuple[Label, ...] = STRUCTURES,
+    *,
+    keep: float = 1.0,
 ) -> NDArray[np.uint8]:
     """A copy of one frame (H, W) with the largest part of each region, holes filled.
 
     Parts of the epicardium (LV and MYO together; one beside the LA is preferred to a somewhat
     larger one elsewhere), the LV and the LA are 8-connected. What is
     removed becomes background, or MYO inside the epicardium; background that LA and epicardium
-    enclose becomes LA.
+    enclose becomes LA. With `keep` below 1, parts of LV and LA of at least that share of the
+    largest stay too: a slit may have cut them off.
     """
     cleaned = np.zeros(labels.shape, np.uint8)
     box = bounding_box(labels != Label.BACKGROUND, margin=1)
@@ -38,8 +42,8 @@ def clean(
     crop = labels[box]
     atrium = crop == Label.LA
     epi = _filled(_largest((crop == Label.LV) | (crop == Label.MYO), beside=_largest(atrium)))
-    lv = _filled(_largest((crop == Label.LV) & epi))
-    la = _largest(atrium & ~epi)
+    lv = _filled(_largest((crop == Label.LV) & epi, keep=keep))
+    la = _largest(atrium & ~epi, keep=keep)
     inner = cleaned[box]
     inner[_filled(epi | la) if la.any() else epi] = Label.LA
     inner[epi] = Label.MYO if Label.MYO in structures else Label.LV
@@ -47,10 +51,11 @@ def clean(
     return cleaned
 
 
-def _largest(mask: Mask, beside: Mask | None = None) -> Mask:
-    """The largest part of `mask`; of parts of comparable size, one that touches `beside` first.
+def _largest(mask: Mask, *, beside: Mask | None = None, keep: float = 1.0) -> Mask:
+    """The largest part of `mask`, and others of at least `keep` times its size.
 
-    Of two hearts in a picture, the one that has an atrium is the heart.
+    Of parts of comparable size one that touches `beside` comes first: of two hearts in a picture,
+    the one that has an atrium is the heart.
     """
     numbers, count = pieces(mask)
     if count < 2:
@@ -61,7 +66,9 @@ def _largest(mask: Mask, beside: Mask | None = None) -> Mask:
         touching = np.bincount(numbers[dilate(beside)], minlength=sizes.size) > 0
         rivals = touching & (sizes > COMPARABLE * sizes.max())
         sizes = np.where(rivals, sizes, 0) if rivals.any() else sizes
-    return np.asarray(numbers == int(sizes.argmax()))
+    if keep >= 1:
+        return np.asarray(numbers == int(sizes.argmax()))
+    return np.asarray((sizes >= keep * sizes.max())[numbers])
 
 
 def _filled(mask: Mask) -> Mask:

@@ -21,6 +21,7 @@ from cardiovae.correction.blend import render
 from cardiovae.correction.config import CorrectConfig
 from cardiovae.correction.judge import Judge
 from cardiovae.correction.scene import Scene
+from cardiovae.labels import Label
 from cardiovae.latent.smoothing import robust_weights, smooth
 from cardiovae.prior.codec import Floats, canvas_distances, decode
 from cardiovae.prior.folder import ShapePrior
@@ -28,7 +29,8 @@ from cardiovae.prior.folder import ShapePrior
 Smoother = Callable[..., NDArray[np.float64]]
 
 FIXED = 100.0  # weight of a frame that must not move, against 1 for the others
-MANY = 0.3  # share of moving frames from which all move: islands of stillness would jump
+LEAST_BEAT = 0.7  # share of the LV area's range that must be left: better no result than no beat
+MANY = 0.6  # share of moving frames from which all move: islands of stillness would jump
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,31 +63,41 @@ def smooth_motion(
         judge: What has to pass.
         config: Settings.
     """
+    beat = _amplitude(scene.sequence.labels, scene.trust)
     residual = scene.measured - canvas_distances(decode(prior.network, scene.codes))
-    trust = robust_weights(scene.codes, scene.broken)
+    trust = np.maximum(robust_weights(scene.codes, scene.broken), 1e-3)
     for movable in _growing(judge.jumps(scene.sequence.labels), scene.broken):
-        weights = np.where(movable, np.maximum(trust, 1e-3), FIXED)
+        everything = bool(movable.all())
+        weights = np.where(movable, trust, FIXED)
         # Keeping the amplitude ends at a cubic curve, however strong; the plain energy ends at a
-        # straight line, which meets every limit.
+        # straight line, which meets every limit but may leave no beat.
         for keep_amplitude, detail in itertools.product((True, False), config.detail):
+            if not everything and (detail < 1 or not keep_amplitude):
+                break  # a few frames that do not fit between the others: let the others move too
             smoother = functools.partial(
                 smooth, np.eye(len(weights)), weights, preserve_amplitude=keep_amplitude
             )
             found = _least_strength(
                 scene, prior, judge, config, residual * np.float32(detail), smoother, movable
             )
-            if found is not None:
-                labels, codes, strength = found
+            if found is None:
+                continue
+            labels, codes, strength = found
+            if keep_amplitude or _amplitude(labels, scene.trust) >= LEAST_BEAT * beat:
                 return Motion(labels, codes, movable, detail, strength)
     return None
 
 
+def _amplitude(labels: NDArray[np.uint8], trust: NDArray[np.float64]) -> float:
+    """Range of the LV area over (H, W, T), in pixels, outliers smoothed away."""
+    area = np.count_nonzero(labels == Label.LV, axis=(0, 1)).astype(float)
+    return float(np.ptp(smooth(area, np.maximum(trust, 1e-3), 4.0)))
+
+
 def _growing(jumping: NDArray[np.bool_], broken: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
     """Sets of frames that may move, from the fewest to all."""
-    everything = np.ones_like(jumping)
-    first = jumping | broken
-    wider = ndimage.binary_dilation(first, iterations=2)
-    return [m for m in (first, wider) if m.mean() <= MANY] + [everything]
+    wider = ndimage.binary_dilation(jumping, iterations=2) | broken
+    return [m for m in (jumping, wider) if m.mean() <= MANY] + [np.ones_like(jumping)]
 
 
 def _least_strength(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.correction.blend import clean
+from cardiovae.correction.blend import COMPARABLE, clean
 from cardiovae.correction.config import FitConfig
 from cardiovae.correction.fit import fit_codes
 from cardiovae.prior.codec import (
@@ -69,7 +69,7 @@ def see(
     """
     cleaned = sequence.labels.copy()
     for t in np.flatnonzero(broken):
-        cleaned[:, :, t] = clean(sequence.frame(int(t)), sequence.structures)
+        cleaned[:, :, t] = clean(sequence.frame(int(t)), sequence.structures, keep=COMPARABLE)
     placement = place(cleaned, sequence.spacing_mm)
     if placement is None:
         return None
