@@ -32,8 +32,8 @@ def clean(
     Parts of the epicardium (LV and MYO together; one beside the LA is preferred to a somewhat
     larger one elsewhere), the LV and the LA are 8-connected. What is
     removed becomes background, or MYO inside the epicardium; background that LA and epicardium
-    enclose becomes LA. With `keep` below 1, parts of LV and LA of at least that share of the
-    largest stay too: a slit may have cut them off.
+    enclose becomes LA. With `keep` below 1, parts of the LA of at least that share of the largest
+    stay too: a slit may have cut them off.
     """
     cleaned = np.zeros(labels.shape, np.uint8)
     box = bounding_box(labels != Label.BACKGROUND, margin=1)
@@ -42,7 +42,7 @@ def clean(
     crop = labels[box]
     atrium = crop == Label.LA
     epi = _filled(_largest((crop == Label.LV) | (crop == Label.MYO), beside=_largest(atrium)))
-    lv = _filled(_largest((crop == Label.LV) & epi, keep=keep))
+    lv = _filled(_largest((crop == Label.LV) & epi))
     la = _largest(atrium & ~epi, keep=keep)
     inner = cleaned[box]
     inner[_filled(epi | la) if la.any() else epi] = Label.LA

@@ -97,9 +97,7 @@ def bridge(
     half = base.half_width_mm * (1.0 if place == 0.0 else 1.5)
     bent = place + rng.uniform(-0.2, 0.2) * base.lateral
     band = (np.abs(base.depth - bent) <= thickness) & (lateral <= half * (2 * share - 1))
-    return np.where(
-        band & (cavity | (labels == Label.LA)), np.uint8(Label.MYO), labels
-    )
+    return np.where(band & (cavity | (labels == Label.LA)), np.uint8(Label.MYO), labels)
 
 
 def shifted_base(

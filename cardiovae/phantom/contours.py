@@ -64,9 +64,7 @@ def heart_contours(shape: HeartShape, image_width_mm: float) -> HeartContours:
         placed: Points = apex + points[:, :1] * along + points[:, 1:] * across
         return placed
 
-    marks = [
-        (float(row), float(col)) for row, col in (*place(np.array([left, right])), apex)
-    ]
+    marks = [(float(row), float(col)) for row, col in (*place(np.array([left, right])), apex)]
     return HeartContours(
         place(lv), place(epicardium), place(atrium), Landmarks(marks[0], marks[1], marks[2])
     )

@@ -184,9 +184,7 @@ def jitter(
     return displaced(labels, spacing_mm, amplitude, rng.uniform(12, 28), rng)
 
 
-def gaps(
-    labels: Labels, spacing_mm: Spacing, severity: float, rng: np.random.Generator
-) -> Labels:
+def gaps(labels: Labels, spacing_mm: Spacing, severity: float, rng: np.random.Generator) -> Labels:
     """A slit of background where two structures should touch."""
     seams = []
     for first, second in ((Label.LV, Label.MYO), (Label.LV, Label.LA), (Label.MYO, Label.LA)):

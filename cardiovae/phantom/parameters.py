@@ -50,9 +50,7 @@ def _draw(rng: np.random.Generator, view: str) -> HeartParameters:
     base = ed.apex_row_mm + ed.length_mm * math.cos(math.radians(ed.axis_tilt_deg))
     depth = min(max(base + room, lowest + 3, 85.0), 220.0)
     ratio = measured.IMAGE_RATIO[0] + measured.IMAGE_RATIO[1] * _normal(rng)
-    times = [
-        mean + sd * _normal(rng) for mean, sd in (measured.SYSTOLE_MS, measured.DIASTOLE_MS)
-    ]
+    times = [mean + sd * _normal(rng) for mean, sd in (measured.SYSTOLE_MS, measured.DIASTOLE_MS)]
     return HeartParameters(view, ed, es, depth, depth * ratio, times[0], times[1])
 
 
@@ -213,9 +211,7 @@ def _lowest_wall(shape: HeartShape) -> float:
 def _plausible(parameters: HeartParameters) -> bool:
     """Whether a draw is a heart: contracting, walled, and inside its image."""
     ed, es = parameters.ed, parameters.es
-    walls = [
-        min(s.wall_mm * min(*s.wall_left, *s.wall_right), s.wall_apex_mm) for s in (ed, es)
-    ]
+    walls = [min(s.wall_mm * min(*s.wall_left, *s.wall_right), s.wall_apex_mm) for s in (ed, es)]
     narrow = min(min(s.width_profile) * s.width_mm for s in (ed, es))
     return (
         EF_RANGE[0] <= parameters.ef <= EF_RANGE[1]

@@ -59,9 +59,7 @@ def clip_to_image(points: Points, low: tuple[float, float], high: tuple[float, f
     return points
 
 
-def fill_polygon(
-    points: Points, spacing_mm: tuple[float, float], shape: tuple[int, int]
-) -> Mask:
+def fill_polygon(points: Points, spacing_mm: tuple[float, float], shape: tuple[int, int]) -> Mask:
     """Pixels whose center lies inside a polygon, shape (H, W) (even-odd rule).
 
     Centers on an edge belong to the polygon below or right of it, so polygons that share edges
