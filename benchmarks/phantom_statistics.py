@@ -116,8 +116,10 @@ def measure(labels: NDArray[np.uint8], spacing: tuple[float, float]) -> dict[str
         "volume": math.pi / 4 * float(np.nansum(widths**2)) * length / 20 / 1000,
         "contact": np.count_nonzero(dilate(la) & myo) / (np.ptp(np.flatnonzero(myo.any(0))) + 1),
     }
-    return values | _walls(lv, myo, marks, spacing, depth / length) | _atrium(
-        la, base, (down, across), spacing
+    return (
+        values
+        | _walls(lv, myo, marks, spacing, depth / length)
+        | _atrium(la, base, (down, across), spacing)
     )
 
 
@@ -128,10 +130,16 @@ def _walls(
     outside = ndimage.distance_transform_edt(np.pad(lv | myo, 1), sampling=spacing)[1:-1, 1:-1]
     rim = lv & dilate(~lv)
     points = np.argwhere(rim) * spacing
-    far = np.min(
-        [np.linalg.norm(points - h, axis=1) for h in (marks.hinge_left_mm, marks.hinge_right_mm)],
-        axis=0,
-    ) > 20
+    far = (
+        np.min(
+            [
+                np.linalg.norm(points - h, axis=1)
+                for h in (marks.hinge_left_mm, marks.hinge_right_mm)
+            ],
+            axis=0,
+        )
+        > 20
+    )
     wall = outside[rim] - max(spacing)
     if not far.any():
         return dict.fromkeys(("wall_mean", "wall_min", "wall_max", "wall_apex"), math.nan)
