@@ -17,7 +17,8 @@ from cardiovae.sequence import EchoSequence
 BROKEN = 5
 KEYS = {
     "cardiovae", "source", "shape", "spacing_mm", "frame_time_ms", "view", "structures", "seed",
-    "settings", "prior", "status", "reason", "before", "after", "also", "frames", "attributes",
+    "method", "settings", "prior", "status", "reason", "before", "after", "also", "frames",
+    "attributes",
 }  # fmt: skip
 FRAME_KEYS = {
     "frame", "action", "why", "detail", "displacement", "changed_px", "changed_mm2",

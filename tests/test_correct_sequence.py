@@ -26,7 +26,8 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 
 from cardiovae.audit.audit import audit_sequence
-from cardiovae.correction.correct import correct_sequence, plausible
+from cardiovae.correction.correct import correct_sequence
+from cardiovae.correction.judge import plausible
 from cardiovae.labels import LV_MYO, STRUCTURES, Label
 from cardiovae.phantom.corruption import corrupt_sequence
 from cardiovae.sequence import EchoSequence

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.audit.verdicts import SequenceAudit, Verdict
+from cardiovae.audit.verdicts import SequenceAudit
 from cardiovae.bank import LatentBank
 from cardiovae.correction.config import CorrectConfig
-from cardiovae.correction.judge import Judge
+from cardiovae.correction.judge import Judge, plausible
 from cardiovae.correction.motion import smooth_motion
 from cardiovae.correction.record import (
     CORRECTED,
@@ -24,6 +24,7 @@ from cardiovae.correction.record import (
     UNCHANGED,
     Correction,
     FrameChange,
+    frame_changes,
 )
 from cardiovae.correction.repair import as_input, repair
 from cardiovae.correction.scene import Scene, see
@@ -109,16 +110,6 @@ def correct_sequence(
     )
 
 
-def plausible(audit: SequenceAudit) -> bool:
-    """Whether every frame passes and no frame violates a temporal criterion.
-
-    Temporal criteria that cannot be measured at all (fewer than 3 frames, unknown spacing) do not
-    count against the sequence.
-    """
-    jumps = (f for f in audit.temporal if f.frame is not None and f.verdict is not Verdict.PASS)
-    return all(frame.passed for frame in audit.frames) and not any(jumps)
-
-
 @dataclass(frozen=True, eq=False)
 class _Work:
     """The sequence in the making.
@@ -191,34 +182,21 @@ def _changes(
     sequence: EchoSequence,
 ) -> tuple[FrameChange, ...]:
     """What happened to each frame."""
-    n = sequence.n_frames
-    unknown = np.full(n, math.nan)
+    unknown = np.full(sequence.n_frames, math.nan)
     percentiles, moves = (unknown, unknown), unknown
     if scene is not None:
         percentiles = density.percentile(scene.encoded), density.percentile(work.codes)
         moves = np.linalg.norm(work.codes - scene.encoded, axis=1)
-    pixels = np.count_nonzero(work.sequence.labels != sequence.labels, axis=(0, 1))
-    area = math.nan if sequence.spacing_mm is None else math.prod(sequence.spacing_mm)
-    changes = []
-    for t in range(n):
-        failed = tuple(f"{before[0].anatomy}.{f.criterion}" for f in before[0].frames[t].failures)
-        jumped = tuple(
-            f"{before[0].temporal_set}.{f.criterion}"
-            for f in before[0].temporal
-            if f.frame == t and f.verdict is not Verdict.PASS
-        )
-        action = KEPT if not changed[t] else REPAIRED if failed else SMOOTHED
-        changes.append(
-            FrameChange(
-                frame=t,
-                action=action,
-                why=failed + jumped,
-                detail=float(work.detail[t]) if changed[t] else math.nan,
-                displacement=float(moves[t]) if changed[t] else math.nan,
-                changed_px=int(pixels[t]),
-                changed_mm2=float(pixels[t]) * area,
-                density_before=float(percentiles[0][t]),
-                density_after=float(percentiles[1][t]),
-            )
-        )
-    return tuple(changes)
+    actions = [
+        KEPT if not c else SMOOTHED if frame.passed else REPAIRED
+        for c, frame in zip(changed, before[0].frames, strict=True)
+    ]
+    return frame_changes(
+        sequence,
+        work.sequence.labels,
+        before[0],
+        actions=actions,
+        detail=work.detail,
+        displacement=np.asarray(moves),
+        density=percentiles,
+    )

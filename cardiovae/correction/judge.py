@@ -64,3 +64,13 @@ class Judge:
                 if finding.frame is not None and finding.verdict is not Verdict.PASS:
                     jumping[finding.frame] = True
         return jumping
+
+
+def plausible(audit: SequenceAudit) -> bool:
+    """Whether every frame passes and no frame violates a temporal criterion.
+
+    Temporal criteria that cannot be measured at all (fewer than 3 frames, unknown spacing) do not
+    count against the sequence.
+    """
+    jumps = (f for f in audit.temporal if f.frame is not None and f.verdict is not Verdict.PASS)
+    return all(frame.passed for frame in audit.frames) and not any(jumps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from cardiovae import __version__
 from cardiovae.attributes import ATTRIBUTES, UNITS, attribute_signals
-from cardiovae.audit.verdicts import SequenceAudit
+from cardiovae.audit.verdicts import SequenceAudit, Verdict
 from cardiovae.correction.config import CorrectConfig
 from cardiovae.sequence import EchoSequence
 
-KEPT, REPAIRED, SMOOTHED = "kept", "repaired", "smoothed"
+KEPT, REPAIRED, SMOOTHED, CHANGED = "kept", "repaired", "smoothed", "changed"
 UNCHANGED, CORRECTED, NOT_CORRECTED = "unchanged", "corrected", "not_corrected"
+NOT_PASSED = "not_passed"
+FULL = "full"  # the method that guarantees what it returns
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,9 @@ class FrameChange:
 
     Args:
         frame: Index.
-        action: "kept" (bit for bit), "repaired" (it failed the anatomical audit) or "smoothed"
-            (the temporal audit needed it moved).
+        action: "kept" (bit for bit), "repaired" (it failed the anatomical audit), "smoothed"
+            (the temporal audit needed it moved) or "changed" (by a baseline, without such need or
+            without success).
         why: Criteria that it failed, "set.criterion".
         detail: Share of the input's contour detail carried over; NaN for kept frames.
         displacement: Distance between the encoder's code and the code used; NaN for kept frames.
@@ -70,8 +73,9 @@ class Correction:
     Args:
         original: The input.
         sequence: The corrected sequence; equal to the input unless `status` is "corrected".
-        status: "unchanged" (nothing to do), "corrected", or "not_corrected" (returned unchanged).
-        reason: Why it was not corrected; empty otherwise.
+        status: "unchanged" (nothing to do), "corrected", "not_corrected" (returned unchanged) or
+            "not_passed" (changed by a baseline, and does not pass).
+        reason: Why it was not corrected, or does not pass; empty otherwise.
         before: Audits of the input: the sets in use, then the sets to satisfy too.
         after: The same of the result.
         frames: One change per frame.
@@ -79,6 +83,7 @@ class Correction:
         prior: Name, license and file hashes of the prior.
         config: Settings.
         seed: Seed of the random numbers; None where the caller's own generator was used.
+        method: What made it: "full", or one of `cardiovae.baselines`.
     """
 
     original: EchoSequence
@@ -92,6 +97,7 @@ class Correction:
     prior: Mapping[str, Any]
     config: CorrectConfig
     seed: int | None = None
+    method: str = FULL
 
     def to_json(self) -> dict[str, Any]:
         """The content of `audit.json`, plain data."""
@@ -105,6 +111,7 @@ class Correction:
             "view": sequence.view,
             "structures": [s.name for s in sequence.structures],
             "seed": self.seed,
+            "method": self.method,
             "settings": dataclasses.asdict(self.config),
             "prior": dict(self.prior),
             "status": self.status,
@@ -122,6 +129,54 @@ class Correction:
                 "after": _signals(self.sequence),
             },
         }
+
+
+def frame_changes(
+    original: EchoSequence,
+    labels: NDArray[np.uint8],
+    before: SequenceAudit,
+    *,
+    actions: Sequence[str],
+    detail: NDArray[np.float64],
+    displacement: NDArray[np.float64],
+    density: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> tuple[FrameChange, ...]:
+    """What happened to each frame.
+
+    Args:
+        original: The input.
+        labels: The result, shape (H, W, T).
+        before: Audit of the input.
+        actions: What was done to each frame.
+        detail: Share of the input's detail carried over, shape (T,).
+        displacement: Way from the encoder's code to the code used, shape (T,).
+        density: Percentiles of both codes, shapes (T,).
+    """
+    pixels = np.count_nonzero(labels != original.labels, axis=(0, 1))
+    area = math.nan if original.spacing_mm is None else math.prod(original.spacing_mm)
+    changes = []
+    for t, action in enumerate(actions):
+        failed = tuple(f"{before.anatomy}.{f.criterion}" for f in before.frames[t].failures)
+        jumped = tuple(
+            f"{before.temporal_set}.{f.criterion}"
+            for f in before.temporal
+            if f.frame == t and f.verdict is not Verdict.PASS
+        )
+        kept = action == KEPT
+        changes.append(
+            FrameChange(
+                frame=t,
+                action=action,
+                why=failed + jumped,
+                detail=math.nan if kept else float(detail[t]),
+                displacement=math.nan if kept else float(displacement[t]),
+                changed_px=int(pixels[t]),
+                changed_mm2=float(pixels[t]) * area,
+                density_before=float(density[0][t]),
+                density_after=float(density[1][t]),
+            )
+        )
+    return tuple(changes)
 
 
 def units(sequence: EchoSequence) -> dict[str, str]:

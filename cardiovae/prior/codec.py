@@ -49,13 +49,20 @@ def encode(
     network: ShapeVAE, shares: Floats, inside: Floats, structures: tuple[Label, ...]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Posterior means and standard deviations (T, D) of class shares (T, 4, 128, 96)."""
-    visible = np.broadcast_to(inside, (shares.shape[0], 1, *inside.shape))
-    seen = shares * visible  # outside the image the network knows background alone
-    seen[:, 0] += 1 - visible[:, 0]
-    classes, shown = tensors(network, seen, visible)
+    device = next(network.parameters()).device
+    maps = visible_input(shares, inside, structures).to(device)
     with torch.no_grad():
-        mu, logvar = network.encode(network_input(classes, shown, structures))
+        mu, logvar = network.encode(maps)
     return mu.cpu().double().numpy(), torch.exp(0.5 * logvar).cpu().double().numpy()
+
+
+def visible_input(shares: Floats, inside: Floats, structures: tuple[Label, ...]) -> Tensor:
+    """Network input (T, 7, 128, 96) of class shares (T, 4, 128, 96): background alone outside."""
+    visible = np.broadcast_to(inside, (shares.shape[0], 1, *inside.shape))
+    seen = shares * visible
+    seen[:, 0] += 1 - visible[:, 0]
+    classes, shown = (torch.tensor(a, dtype=torch.float32) for a in (seen, visible))
+    return network_input(classes, shown, structures)
 
 
 def decode(network: ShapeVAE, codes: NDArray[np.floating]) -> Floats:
