@@ -1,0 +1,1 @@
+"""Predictions against references: overlap, distances, ejection fraction, agreement, summary."""
