@@ -19,7 +19,13 @@ from cardiovae import config
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "monai", "matplotlib")
 # The parts that hold or run a network; all others must do without.
-LEARNED = ("cardiovae.prior", "cardiovae.bank", "cardiovae.correction", "cardiovae.__main__")
+LEARNED = (
+    "cardiovae.prior",
+    "cardiovae.bank",
+    "cardiovae.correction",
+    "cardiovae.baselines",
+    "cardiovae.__main__",
+)
 KINDS = sorted({path.parent.name for path in (ROOT / "configs").glob("*/*.yaml")})
 
 
