@@ -24,6 +24,8 @@ LEARNED = (
     "cardiovae.bank",
     "cardiovae.correction",
     "cardiovae.baselines",
+    "cardiovae.evaluation.measure",
+    "cardiovae.evaluation.overlap",
     "cardiovae.__main__",
 )
 KINDS = sorted({path.parent.name for path in (ROOT / "configs").glob("*/*.yaml")})
