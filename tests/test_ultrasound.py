@@ -1,0 +1,122 @@
+"""Simulated B-mode cines: the statistics of speckle, the sector, the tissues, and time."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cardiovae.errors import CardiovaeError
+from cardiovae.labels import Label
+from cardiovae.phantom.heart import draw_heart, draw_parameters
+from cardiovae.phantom.ultrasound import Imaging, draw_imaging, simulate_bmode, speckle
+
+SPACING = (1.0, 1.0)
+
+
+def heart(seed: int, n_frames: int = 2) -> np.ndarray:
+    """A drawn heart at 1 mm, shape (H, W, T)."""
+    parameters = draw_parameters(np.random.default_rng(seed), "A4C")
+    return draw_heart(parameters, n_frames=n_frames, spacing_mm=SPACING).sequence.labels
+
+
+def white(shape: tuple[int, int], seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) / math.sqrt(2)
+
+
+@pytest.mark.parametrize("sigmas", [(1.0, 1.0), (2.0, 2.0), (2.0, 3.5)])
+def test_the_envelope_of_uniform_tissue_is_rayleigh_distributed(sigmas):
+    power = [np.abs(speckle(white((300, 300), seed), sigmas)) for seed in range(3)]
+    envelope = np.stack(power)[:, 20:-20, 20:-20]
+    # Rayleigh: mean / sd = sqrt(pi / (4 - pi)) = 1.913; mean square = mean scatterer power = 1.
+    assert envelope.mean() / envelope.std() == pytest.approx(1.913, abs=0.03)
+    assert (envelope**2).mean() == pytest.approx(1, abs=0.05)
+    # A third property of its own: the median is sqrt(ln 4) / sqrt(pi) of the mean.
+    ratio = math.sqrt(math.log(4)) / math.sqrt(math.pi / 2)
+    assert np.median(envelope) / envelope.mean() == pytest.approx(ratio, abs=0.01)
+
+
+def test_speckle_is_as_long_as_the_point_spread_function():
+    echo = speckle(white((400, 400), 0), (2.0, 4.0))
+    power = (np.abs(echo) ** 2).mean()
+    for axis, sigma in enumerate((2, 4)):
+        shifted = np.roll(echo, 2 * sigma, axis)
+        # Autocorrelation of a Gaussian at lag d: exp(-d^2 / (4 sigma^2)), exp(-1) at 2 sigma.
+        found = np.abs((echo * shifted.conj()).mean()) / power
+        assert found == pytest.approx(math.exp(-1), abs=0.06)
+
+
+def test_a_pixel_outside_the_sector_is_black():
+    labels = heart(0)
+    image = simulate_bmode(
+        labels, SPACING, rng=np.random.default_rng(0), imaging=Imaging(gain_db=40)
+    )
+    height, width, _ = labels.shape
+    rows, cols = np.mgrid[:height, :width].astype(float)
+    lateral = cols - (width - 1) / 2
+    beyond = np.hypot(rows, lateral) > height
+    # The sector is as wide as the image: its edge has the sine of half the width over the depth.
+    beyond |= np.abs(np.arctan2(lateral, rows)) > math.asin(width / 2 / height) + 1e-9
+    assert 0.2 < beyond.mean() < 0.7
+    assert not image[beyond].any()
+    assert (image[~beyond] > 0).mean() > 0.99
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 10**6), severity=st.floats(0, 0.5))
+def test_muscle_is_brighter_than_blood_and_the_image_has_the_shape_of_the_labels(seed, severity):
+    labels = heart(seed)
+    rng = np.random.default_rng(seed)
+    clear = dataclasses.replace(draw_imaging(rng, severity), shadows=0, texture_db=2.0)
+    image = simulate_bmode(labels, SPACING, rng=rng, imaging=clear)
+    assert image.shape == labels.shape
+    assert image.dtype == np.uint8
+    assert image[labels == Label.MYO].mean() > image[labels == Label.LV].mean() + 10
+
+
+def test_the_same_generator_gives_the_same_cine_and_another_one_another():
+    labels = heart(1)
+    first, again, other = (
+        simulate_bmode(labels, SPACING, rng=np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_speckle_stays_for_a_frame_in_muscle_and_not_in_blood():
+    still = np.repeat(heart(2)[:, :, :1], 2, axis=2)
+    even = Imaging(haze_db=-90.0, texture_db=0.0, attenuation_db_per_cm=0.0)
+    cine = simulate_bmode(still, SPACING, rng=np.random.default_rng(0), imaging=even)
+    alike = {
+        name: np.corrcoef(
+            cine[:, :, 0][still[:, :, 0] == name], cine[:, :, 1][still[:, :, 0] == name]
+        )
+        for name in (Label.MYO, Label.LV)
+    }
+    assert alike[Label.MYO][0, 1] > 0.7
+    assert alike[Label.LV][0, 1] < 0.5
+
+
+def test_more_gain_is_brighter_and_a_shadow_is_darker():
+    labels = heart(3, 2)
+
+    def mean(**knobs: float) -> float:
+        imaging = dataclasses.replace(Imaging(), **knobs)
+        image = simulate_bmode(labels, SPACING, rng=np.random.default_rng(0), imaging=imaging)
+        return float(image.mean())
+
+    assert mean(gain_db=6) > mean() + 5
+    assert mean(shadows=3) < mean() - 1
+    assert mean(attenuation_db_per_cm=1.0) < mean(attenuation_db_per_cm=0.0) - 5
+
+
+def test_what_cannot_be_simulated_is_refused():
+    with pytest.raises(CardiovaeError, match="shape"):
+        simulate_bmode(np.zeros((4, 4), np.uint8), SPACING, rng=np.random.default_rng(0))
+    with pytest.raises(CardiovaeError, match="severity"):
+        draw_imaging(np.random.default_rng(0), 1.5)
