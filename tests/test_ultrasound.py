@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from cardiovae.errors import CardiovaeError
 from cardiovae.labels import Label
@@ -92,14 +93,13 @@ def test_speckle_stays_for_a_frame_in_muscle_and_not_in_blood():
     still = np.repeat(heart(2)[:, :, :1], 2, axis=2)
     even = Imaging(haze_db=-90.0, texture_db=0.0, attenuation_db_per_cm=0.0)
     cine = simulate_bmode(still, SPACING, rng=np.random.default_rng(0), imaging=even)
-    alike = {
-        name: np.corrcoef(
-            cine[:, :, 0][still[:, :, 0] == name], cine[:, :, 1][still[:, :, 0] == name]
-        )
-        for name in (Label.MYO, Label.LV)
-    }
-    assert alike[Label.MYO][0, 1] > 0.7
-    assert alike[Label.LV][0, 1] < 0.5
+    alike = {}
+    for name in (Label.MYO, Label.LV):
+        # Away from borders, which stay where they are.
+        inner = ndimage.binary_erosion(still[:, :, 0] == name, iterations=3)
+        alike[name] = np.corrcoef(*cine[inner].astype(float).T)[0, 1]
+    assert alike[Label.MYO] > 0.7
+    assert alike[Label.LV] < 0.5
 
 
 def test_more_gain_is_brighter_and_a_shadow_is_darker():
