@@ -183,14 +183,14 @@ def ejection(
         cines.append((cine_2ch, spacing_2ch or spacing_4ch, instants_2ch))
     views = []
     for cine, spacing_mm, instants in cines:
-        ed_es = instants or _extremes(np.count_nonzero(cine == Label.LV, axis=(0, 1)))
-        if ed_es is None:
+        frames = instants or ed_es(np.count_nonzero(cine == Label.LV, axis=(0, 1)))
+        if frames is None:
             return not_ejecting(len(cines), "no two frames with different LV areas")
-        if not all(0 <= t < cine.shape[2] for t in ed_es):
+        if not all(0 <= t < cine.shape[2] for t in frames):
             raise CardiovaeError(
-                f"instants: are frames of the cine, 0 to {cine.shape[2] - 1}; got {ed_es}"
+                f"instants: are frames of the cine, 0 to {cine.shape[2] - 1}; got {frames}"
             )
-        views.append([lv_disks(cine[:, :, t], spacing_mm, structures) for t in ed_es])
+        views.append([lv_disks(cine[:, :, t], spacing_mm, structures) for t in frames])
     return ejection_of_disks([(ed, es) for ed, es in views])
 
 
@@ -215,8 +215,8 @@ def not_ejecting(n_views: int, reason: str) -> Ejection:
     return Ejection(math.nan, math.nan, math.nan, _method(n_views), reason)
 
 
-def ed_es(disks: Sequence[Disks]) -> tuple[int, int] | None:
-    """Indices of the frames at (ED, ES): largest and smallest LV area.
+def ed_es(areas: NDArray[np.number]) -> tuple[int, int] | None:
+    """Indices of the frames at (ED, ES): largest and smallest LV area, shape (T,), any unit.
 
     By area, as in the rest of the package: it needs no landmark, so one stray hinge does not
     choose the frames. Frames without LV are left out.
@@ -224,11 +224,6 @@ def ed_es(disks: Sequence[Disks]) -> tuple[int, int] | None:
     Returns:
         The first of each; None when fewer than two areas differ.
     """
-    return _extremes(np.array([d.area_mm2 for d in disks]))
-
-
-def _extremes(areas: NDArray[np.number]) -> tuple[int, int] | None:
-    """Indices of the largest and of the smallest area above zero, None if there are no two."""
     seen = np.flatnonzero(areas > 0)
     if np.unique(areas[seen]).size < 2:
         return None

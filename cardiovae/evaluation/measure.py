@@ -1,0 +1,144 @@
+"""Everything that is measured of one pair: the only module here that needs MONAI, by `overlap`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from cardiovae.audit.audit import audit_frame
+from cardiovae.audit.criteria import criteria
+from cardiovae.audit.temporal import MIN_FRAMES, temporal_findings
+from cardiovae.audit.verdicts import SequenceAudit, Verdict
+from cardiovae.errors import CardiovaeError
+from cardiovae.evaluation.ejection import Disks, ed_es, lv_disks
+from cardiovae.evaluation.overlap import score_frames
+from cardiovae.evaluation.pairing import Pair
+from cardiovae.evaluation.results import ANATOMY, MOTION, PairResult, Side
+from cardiovae.io import load_sequence
+from cardiovae.labels import STRUCTURES, Label, LabelScheme
+from cardiovae.sequence import EchoSequence
+
+SPACING_TOLERANCE = 1e-3  # relative: headers keep float32, people round to three digits
+
+
+def read_pair(
+    pair: Pair,
+    *,
+    labels: LabelScheme | str | None = None,
+    spacing_mm: tuple[float, float] | None = None,
+) -> dict[str, EchoSequence]:
+    """The label maps of a pair on one grid: "prediction", "reference" and perhaps "before".
+
+    A spacing that only one of the files knows holds for all.
+
+    Args:
+        pair: The files.
+        labels: Label scheme of all of them; None = as each file says.
+        spacing_mm: Distance between pixel centers along (rows, columns) in mm; wins over headers.
+
+    Raises:
+        CardiovaeError: A file cannot be read, or shapes or spacings differ.
+    """
+    paths: dict[str, Path] = {"reference": pair.reference, "prediction": pair.prediction}
+    if pair.before is not None:
+        paths["before"] = pair.before
+    read = {
+        side: load_sequence(path, labels=labels, spacing_mm=spacing_mm)
+        for side, path in paths.items()
+    }
+    reference = read["reference"]
+    for side, sequence in read.items():
+        _check_grid(side, sequence, reference)
+    known = next((s.spacing_mm for s in read.values() if s.spacing_mm is not None), None)
+    return {side: dataclasses.replace(s, spacing_mm=known) for side, s in read.items()}
+
+
+def measure_pair(pair: Pair, sequences: Mapping[str, EchoSequence]) -> PairResult:
+    """Scores, audits and left ventricular disks of the label maps of `read_pair`.
+
+    Scores are those of the structures that the reference annotates. All sides are audited for
+    the structures that any of them annotates, so a structure that a prediction never found is
+    missing and not unasked for. ED and ES are the reference's frames of largest and smallest LV
+    area, for every side: volumes are compared at the same instants.
+    """
+    reference = sequences["reference"]
+    annotated = {s for sequence in sequences.values() for s in sequence.structures}
+    structures = tuple(s for s in STRUCTURES if s in annotated)
+    instants = _instants(reference)
+    sides = {}
+    for name, sequence in sequences.items():
+        scores = None
+        if name != "reference":
+            scores = score_frames(
+                sequence.labels, reference.labels, reference.spacing_mm, reference.structures
+            )
+        disks = _disks(sequence, instants, structures)
+        sides[name] = Side(scores, **_judged(sequence, structures), disks=disks)
+    return PairResult(
+        pair,
+        reference.n_frames,
+        reference.spacing_mm,
+        reference.structures,
+        instants,
+        MappingProxyType(sides),
+    )
+
+
+def _check_grid(side: str, sequence: EchoSequence, reference: EchoSequence) -> None:
+    """Raise unless a sequence has the shape and spacing of its reference."""
+    if sequence.labels.shape != reference.labels.shape:
+        raise CardiovaeError(
+            f"{sequence.source}: {side} and reference need one shape (H, W, T); this is "
+            f"{sequence.labels.shape}, {reference.source} is {reference.labels.shape}; export "
+            "the prediction on the grid and with all frames of the reference"
+        )
+    own, other = sequence.spacing_mm, reference.spacing_mm
+    if own is None or other is None:
+        return
+    if not all(
+        math.isclose(a, b, rel_tol=SPACING_TOLERANCE) for a, b in zip(own, other, strict=True)
+    ):
+        raise CardiovaeError(
+            f"{sequence.source}: {side} and reference need one pixel spacing; this is "
+            f"{own[0]:g} x {own[1]:g} mm, {reference.source} is {other[0]:g} x {other[1]:g} mm; "
+            "correct the header that is wrong, or give --spacing ROW,COL"
+        )
+
+
+def _instants(reference: EchoSequence) -> tuple[int, ...]:
+    """Frames at ED and ES; the first with an LV where no two areas differ, none without LV."""
+    areas = np.count_nonzero(reference.labels == Label.LV, axis=(0, 1))
+    found = ed_es(areas)
+    return found if found is not None else tuple(np.flatnonzero(areas).tolist()[:1])
+
+
+def _disks(
+    sequence: EchoSequence, instants: tuple[int, ...], structures: tuple[Label, ...]
+) -> tuple[Disks, ...]:
+    """The LV at the instants; nothing where the spacing is unknown."""
+    if sequence.spacing_mm is None:
+        return ()
+    return tuple(lv_disks(sequence.frame(t), sequence.spacing_mm, structures) for t in instants)
+
+
+def _judged(sequence: EchoSequence, structures: tuple[Label, ...]) -> dict[str, Any]:
+    """What every criteria set says of one label map sequence: `valid` and `motion` of a `Side`."""
+    valid = {}
+    for name in ANATOMY:
+        limits = criteria(name)
+        audits = (
+            audit_frame(sequence.frame(t), sequence.spacing_mm, limits, structures)
+            for t in range(sequence.n_frames)
+        )
+        valid[name] = tuple(audit.passed for audit in audits)
+    motion: dict[str, Verdict | None] = dict.fromkeys(MOTION)
+    for name in MOTION if sequence.n_frames >= MIN_FRAMES else ():
+        found = temporal_findings(sequence.labels, sequence.spacing_mm, criteria(name), structures)
+        motion[name] = SequenceAudit(sequence.source, "", name, (), found).temporal_verdict
+    return {"valid": MappingProxyType(valid), "motion": MappingProxyType(motion)}
