@@ -265,7 +265,15 @@ def test_the_page_of_a_corrected_sequence_has_no_banner(page):
     assert not Page(page).find("section", "banner")
 
 
-def fake_record(status="corrected", *, bad=(0, 0), motion=("PASS", "PASS"), n=5, verdict="FAIL"):
+def fake_record(
+    status="corrected",
+    *,
+    bad=(0, 0),
+    motion=("PASS", "PASS"),
+    n=5,
+    verdict="FAIL",
+    method="full",
+):
     """Just what the headline reads."""
 
     def audit(n_bad, temporal):
@@ -280,6 +288,7 @@ def fake_record(status="corrected", *, bad=(0, 0), motion=("PASS", "PASS"), n=5,
         }
 
     return {
+        "method": method,
         "status": status,
         "before": audit(bad[0], motion[0]),
         "after": audit(bad[1], motion[1]),
@@ -321,6 +330,16 @@ def fake_record(status="corrected", *, bad=(0, 0), motion=("PASS", "PASS"), n=5,
         (
             fake_record("not_corrected", motion=("FAIL", "FAIL")),
             "Not corrected: the motion is not consistent. The labels are returned as they came.",
+        ),
+        (
+            fake_record("not_passed", bad=(0, 2), method="smooth"),
+            "Baseline 'smooth': The result does not pass: 2 of 5 frames are impossible. "
+            "Before: every frame passes.",
+        ),
+        (
+            fake_record("not_passed", bad=(2, 0), motion=("FAIL", "FAIL"), method="pca"),
+            "Baseline 'pca': The result does not pass: the motion is not consistent. "
+            "Before: 2 of 5 frames were impossible.",
         ),
     ],
 )

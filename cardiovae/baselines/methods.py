@@ -180,12 +180,14 @@ def _by_prior(
 
 def _found(method: str, scene: Scene, prior: ShapePrior, bank: LatentBank, judge: Judge) -> Found:
     """What a method of the prior makes of a scene."""
-    from cardiovae.baselines import codes, models, modes
+    from cardiovae.baselines import codes, denoise, models, modes
 
     methods: dict[str, Callable[[], Found]] = {
         "pca": lambda: modes.pca(scene, models.load_modes(prior)),
         "robust-pca": lambda: modes.robust_pca(scene, models.load_modes(prior), judge),
         "reconstruct": lambda: codes.reconstruct(scene, prior),
+        "denoise": lambda: denoise.denoise(scene, models.load_denoiser(prior, method)),
+        "denoise-skip": lambda: denoise.denoise(scene, models.load_denoiser(prior, method)),
         "nearest": lambda: codes.nearest(scene, prior, bank, judge),
         "dichotomic": lambda: codes.dichotomic(scene, prior, bank, judge),
         "smooth-attributes": lambda: codes.smoothed(scene, prior, attributes_only=True),

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
+from cardiovae.baselines.denoise import NETWORKS, denoiser
 from cardiovae.baselines.modes import ShapeModes
 from cardiovae.errors import ModelError
 from cardiovae.io.atomic import write_bytes, write_text
@@ -44,6 +45,33 @@ def load_modes(prior: ShapePrior) -> ShapeModes:
     except DAMAGE as error:
         raise damaged(prior, PCA, error) from error
     return ShapeModes(mean, modes, deviations)
+
+
+def load_denoiser(prior: ShapePrior, name: str) -> nn.Module:
+    """A denoiser in the prior's folder, in evaluation mode.
+
+    Raises:
+        ModelError: It is missing or damaged.
+    """
+    content = read_weights(prior, name)
+    network = denoiser(name)
+    try:
+        network.load_state_dict(dict(content))
+    except DAMAGE as error:
+        raise damaged(prior, name, error) from error
+    return network.eval().requires_grad_(False)
+
+
+def require_model(method: str, prior: ShapePrior) -> None:
+    """Raise, before any work, when a method lacks its model.
+
+    Raises:
+        ModelError: It is missing or damaged.
+    """
+    if method in ("pca", "robust-pca"):
+        load_modes(prior)
+    elif method in NETWORKS:
+        load_denoiser(prior, method)
 
 
 def modes_arrays(modes: ShapeModes) -> dict[str, Tensor]:

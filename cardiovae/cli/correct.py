@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cardiovae.baselines.methods import FULL, METHODS, WITHOUT_PRIOR, check_method
 from cardiovae.cli import options
 from cardiovae.cli.cases import find_cases, run_cases
 from cardiovae.cli.exits import ExitCode
@@ -47,6 +48,14 @@ def correct(
             "by 'cardiovae train' and 'cardiovae bank'.",
         ),
     ] = DEFAULT_PRIOR,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help=f"How to correct: {', '.join(METHODS)}. All but {FULL} are baselines to compare "
+            "with: their results are written whether they pass the audit or not.",
+        ),
+    ] = FULL,
     criteria: Annotated[
         str | None,
         typer.Option(
@@ -105,13 +114,15 @@ def correct(
     """Correct label maps: every frame a possible heart, smooth motion, least change.
 
     A frame that passes the audit comes back bit for bit, unless the motion needs it moved. A
-    sequence that cannot be corrected comes back unchanged, with the reason and exit code 3.
+    sequence that cannot be corrected comes back unchanged, with the reason and exit code 3. Other
+    methods than full guarantee nothing: exit code 3 where their result does not pass.
 
     For each input DIR/NAME/ gets labels (geometry, header and data type of the input),
     uncertainty.nii.gz, report.html and, when all that is done, audit.json.
     """
     settings = _settings(config, overrides or [], criteria, temporal)
-    if no_uncertainty:
+    check_method(method)
+    if no_uncertainty or method != FULL:
         settings = replace(settings, n_samples=0)
     cases = find_cases(inputs, results=False)
     job = Job(
@@ -122,12 +133,15 @@ def correct(
         settings,
         Screen(json=json_lines),
         overwrite,
+        method,
     )
-    prior_folder(prior)
+    if method not in WITHOUT_PRIOR:
+        prior_folder(prior)
     if dry_run or not cases.paths:
         work, title = partial(plan_file, job), "planning"
     else:
-        work, title = partial(correct_file, job, *load(prior, device), seed), "correcting"
+        shapes, bank = _loaded(method, prior, device)
+        work, title = partial(correct_file, job, shapes, bank, seed), "correcting"
     tally = run_cases(cases, work, job.screen, title=title)
     if len(cases.paths) > 1 and not dry_run:
         job.screen.say(f"{tally.met} of {len(cases.paths)} sequences pass the audit now")
@@ -144,6 +158,7 @@ class Job:
         config: Settings of the correction.
         screen: Where to write.
         overwrite: Whether results of earlier runs are replaced.
+        method: How to correct.
     """
 
     targets: Mapping[Path, Target]
@@ -151,6 +166,7 @@ class Job:
     config: CorrectConfig
     screen: Screen
     overwrite: bool
+    method: str = FULL
 
 
 def _settings(
@@ -174,6 +190,20 @@ def _settings(
     return config
 
 
+def _loaded(
+    method: str, prior: str, device: Device
+) -> tuple[ShapePrior, LatentBank] | tuple[None, None]:
+    """What the method needs: nothing, or the prior with its bank and the method's own model."""
+    if method in WITHOUT_PRIOR:
+        return None, None
+    loaded, bank = load(prior, device)
+    if method != FULL:
+        from cardiovae.baselines.models import require_model
+
+        require_model(method, loaded)
+    return loaded, bank
+
+
 def load(prior: str, device: Device) -> tuple[ShapePrior, LatentBank]:
     """The prior on its device, and its bank.
 
@@ -193,7 +223,9 @@ def load(prior: str, device: Device) -> tuple[ShapePrior, LatentBank]:
     return loaded, load_bank(loaded)
 
 
-def correct_file(job: Job, prior: ShapePrior, bank: LatentBank, seed: int, path: Path) -> bool:
+def correct_file(
+    job: Job, prior: ShapePrior | None, bank: LatentBank | None, seed: int, path: Path
+) -> bool:
     """Correct one file, write and show the result.
 
     Returns:
@@ -204,22 +236,22 @@ def correct_file(job: Job, prior: ShapePrior, bank: LatentBank, seed: int, path:
     """
     import numpy as np
 
+    from cardiovae.baselines.methods import correct_by
     from cardiovae.cli.tables import correction_lines
-    from cardiovae.correction.correct import correct_sequence
-    from cardiovae.correction.record import NOT_CORRECTED
+    from cardiovae.correction.record import CORRECTED, UNCHANGED
     from cardiovae.io import open_sequence
 
     target = job.targets[path]
     require_free(target, overwrite=job.overwrite)
     sequence, like = open_sequence(path, **vars(job.reading))
     rng = np.random.default_rng(seed)  # one per file: its result does not depend on the others
-    correction = correct_sequence(sequence, prior, bank, job.config, rng=rng, seed=seed)
+    correction = correct_by(job.method, sequence, prior, bank, job.config, rng=rng, seed=seed)
     write_results(target, correction, like, overwrite=job.overwrite)
     record = correction.to_json()
     job.screen.record({**record, "output": str(target.place)})
     for line in correction_lines(record, target):
         job.screen.say(line)
-    return correction.status != NOT_CORRECTED
+    return correction.status in (CORRECTED, UNCHANGED)
 
 
 def plan_file(job: Job, path: Path) -> bool:

@@ -92,6 +92,8 @@ def correction_lines(record: Mapping[str, Any], target: Target) -> list[str]:
     from cardiovae.report.headline import headline as sentence
 
     lines = [f"{record['source']}: {sentence(record)}"]
+    if record["method"] != "full":
+        lines.append(f"  method   {record['method']}")
     if record["reason"]:
         lines.append(f"  reason   {record['reason']}")
     actions = Counter(frame["action"] for frame in record["frames"])

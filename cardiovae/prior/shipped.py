@@ -35,9 +35,10 @@ def prior_folder(name: str) -> Path:
 
 
 def file_hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file of a folder, by name."""
+    """SHA-256 of each file of a folder and of its `baselines`, by name."""
+    files = [path for pattern in ("*", "baselines/*") for path in sorted(folder.glob(pattern))]
     return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.iterdir())
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
         if path.is_file()
     }

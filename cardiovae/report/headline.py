@@ -25,16 +25,25 @@ class Tile:
 
 
 def headline(record: Record) -> str:
-    """The result in one sentence, for the top of the page.
+    """The result in one sentence, for the top of the page; a baseline is named in front.
 
     Follows the two audits, whatever the status claims.
     """
+    method = record["method"]
+    return _result(record) if method == "full" else f"Baseline '{method}': {_result(record)}"
+
+
+def _result(record: Record) -> str:
+    """What came of it."""
     before, after, status = record["before"], record["after"], record["status"]
     n, bad, left = before["n_frames"], before["invalid_frames"], after["invalid_frames"]
     if status == "not_corrected":
         return (
             f"Not corrected: {_bad_frames(before, 'are')}. The labels are returned as they came."
         )
+    if status == "not_passed":
+        now, was = _bad_frames(after, "are"), _bad_frames(before, "were")
+        return f"The result does not pass: {now}. Before: {was}."
     if bad:
         still = f"{len(left)} still {'is' if len(left) == 1 else 'are'}"
         now = still if left else "it now passes" if n == 1 else f"all {n} now pass"
@@ -53,7 +62,7 @@ def good(record: Record) -> bool:
     """Whether the result is one to use: corrected where needed, frames and motion in limits."""
     after = record["after"]
     ok = not after["invalid_frames"] and _motion(after) != "FAIL"
-    return ok and record["status"] != "not_corrected"
+    return ok and record["status"] not in ("not_corrected", "not_passed")
 
 
 def tiles(record: Record) -> tuple[Tile, ...]:

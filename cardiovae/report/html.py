@@ -28,7 +28,8 @@ from cardiovae.report.wording import ACTIONS, number
 
 KEYS = (
     "cardiovae", "source", "shape", "spacing_mm", "frame_time_ms", "view", "structures", "seed",
-    "settings", "prior", "status", "reason", "before", "after", "also", "frames", "attributes",
+    "method", "settings", "prior", "status", "reason", "before", "after", "also", "frames",
+    "attributes",
 )  # fmt: skip
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -116,7 +117,11 @@ def command_line(record: Mapping[str, Any]) -> str:
     `--spacing`, `--frame-time`) is not part of the record, nor of the command.
     """
     settings = dict(record["settings"])
-    words = ["cardiovae", "correct", record["source"], "--prior", record["prior"]["name"]]
+    words = ["cardiovae", "correct", record["source"]]
+    if record["method"] != "full":
+        words += ["--method", record["method"]]
+    if record["prior"]["name"] != "none":
+        words += ["--prior", record["prior"]["name"]]
     for name, fallback in (("criteria", record["before"]["anatomy"]), ("temporal", None)):
         words += [f"--{name}", settings.pop(name, fallback) or "none"]
     if record["seed"] is not None:

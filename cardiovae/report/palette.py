@@ -23,5 +23,5 @@ FAIL = "#b3261e"
 PASS = "#2f7d4f"
 # What was done to a frame, as a tint behind curves.
 ACTION_TINTS: Mapping[str, str] = MappingProxyType(
-    {"repaired": "#fbe7c6", "smoothed": "#dfe3fb", "reverted": "#f7d4d1"}
+    {"repaired": "#fbe7c6", "smoothed": "#dfe3fb", "changed": "#e6ebef", "reverted": "#f7d4d1"}
 )

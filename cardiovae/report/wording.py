@@ -14,6 +14,7 @@ ACTIONS = {
     "kept": "kept bit for bit",
     "repaired": "repaired",
     "smoothed": "moved for consistent motion",
+    "changed": "changed",
     "reverted": "left as it came",
 }
 _TOKENS = {
