@@ -14,6 +14,7 @@ from cardiovae.cli.audit import audit
 from cardiovae.cli.bank import bank
 from cardiovae.cli.correct import correct
 from cardiovae.cli.demo import demo
+from cardiovae.cli.evaluate import evaluate
 from cardiovae.cli.exits import MEANINGS, ExitCode
 from cardiovae.cli.info import info
 from cardiovae.cli.train import train
@@ -96,6 +97,6 @@ def _reflowed(function: Callable[..., Any]) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-VERBS: tuple[Callable[..., ExitCode], ...] = (correct, audit, demo, train, bank, info)
+VERBS: tuple[Callable[..., ExitCode], ...] = (correct, audit, evaluate, demo, train, bank, info)
 
 app = _build()
