@@ -18,54 +18,41 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from sklearn.decomposition import PCA
 
+from cardiovae.baselines.modes import knot_distances, principal_modes, project
 from cardiovae.correction.fit import FitConfig, fit_codes
 from cardiovae.labels import STRUCTURES, Label
-from cardiovae.prior.codec import Floats, knots_of, measured_distances
+from cardiovae.prior.codec import (
+    Floats,
+    compose,
+    knots_of,
+    measured_distances,
+    native_distances,
+)
 from cardiovae.prior.cohort import DataConfig, Named, read_frames, split_parts
 from cardiovae.prior.evaluate import NativeFidelity, Refine, evaluate_fidelity
 from cardiovae.prior.fidelity import REGULARIZED, dice
 from cardiovae.prior.folder import ShapePrior, load_prior
+from cardiovae.prior.grid import place
+from cardiovae.prior.shapes import build_shapes
 
 SPLIT = DataConfig(split="data_manifests/camus_splits.csv")
-CLIP_PX = 12  # farther from a contour a distance says nothing about it
 GROUPS = [(view, instant) for view in ("A2C", "A4C") for instant in (0, 1)]
 REFINED = dataclasses.replace(FitConfig(), n_steps=15, anchor=0.0)
 
 
-def distance_maps(labels: NDArray[np.uint8]) -> Floats:
-    """Signed distances in pixels to LV, LV + MYO and LA of one frame, flat, clipped."""
-    lv = labels == Label.LV
-    maps = []
-    for mask in (lv, lv | (labels == Label.MYO), labels == Label.LA):
-        outside, inside = (ndimage.distance_transform_edt(m) for m in (~mask, mask))
-        maps.append(np.clip(outside - inside, -CLIP_PX, CLIP_PX))
-    return np.stack(maps).astype(np.float32).ravel()
-
-
-def painted(flat: Floats, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """The label map of flat distance maps, atrium first, cavity last."""
-    lv, epicardium, la = flat.reshape(3, *shape)
-    labels = np.zeros(shape, np.uint8)
-    labels[la < 0] = Label.LA
-    labels[epicardium < 0] = Label.MYO
-    labels[lv < 0] = Label.LV
-    return labels
-
-
 def linear_modes(training: Sequence[Named], test: Sequence[Named], n_modes: int) -> Floats:
     """Dice (N, 3) of test frames rebuilt from `n_modes` principal components."""
-    frames = [s.frame(t) for _, s in training for t in range(s.n_frames)]
-    modes = PCA(n_modes, svd_solver="randomized", random_state=0)
-    modes.fit(np.stack([distance_maps(f) for f in frames]))
+    modes = principal_modes(knot_distances(build_shapes(training)), n_modes)
     rows = []
     for _, sequence in test:
-        maps = np.stack([distance_maps(sequence.frame(t)) for t in range(sequence.n_frames)])
-        for t, flat in enumerate(modes.inverse_transform(modes.transform(maps))):
-            found, truth = painted(flat, sequence.shape), sequence.frame(t)
-            rows.append([dice(truth == s, found == s) for s in STRUCTURES])
+        placement = place(sequence.labels, sequence.spacing_mm)
+        assert placement is not None
+        fitted = project(modes, sequence.labels, placement, sequence.structures)
+        found = compose(native_distances(modes.decode(fitted), placement), sequence.structures)
+        for t in range(sequence.n_frames):
+            truth = sequence.frame(t)
+            rows.append([dice(truth == s, found[:, :, t] == s) for s in STRUCTURES])
     return np.array(rows)
 
 

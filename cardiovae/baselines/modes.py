@@ -17,7 +17,7 @@ from cardiovae.baselines.codes import painted
 from cardiovae.baselines.outcome import Found
 from cardiovae.correction.judge import Judge
 from cardiovae.correction.scene import Scene
-from cardiovae.labels import STRUCTURES
+from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior.codec import (
     Floats,
     canvas_distances,
@@ -25,7 +25,8 @@ from cardiovae.prior.codec import (
     measured_distances,
     to_canvas,
 )
-from cardiovae.prior.grid import CANVAS_MM
+from cardiovae.prior.grid import CANVAS_MM, Placement
+from cardiovae.prior.shapes import MARGIN_PX, ShapeTable
 
 N_MODES = 48
 CLIP_MM = 16.0  # farther from a contour a distance says little; of 8 to 40 the most faithful
@@ -73,6 +74,12 @@ class ShapeModes:
         return np.asarray(np.linalg.solve(normal, (weighted @ error).astype(np.float64)))
 
 
+def knot_distances(shapes: ShapeTable) -> Floats:
+    """Knot distances (N, 3, 64, 48) of training shapes, mm."""
+    inner = slice(MARGIN_PX, -MARGIN_PX)
+    return knots_of(shapes.distances[:, :3, inner, inner].astype(np.float32))
+
+
 def principal_modes(distances: Floats, n_modes: int = N_MODES) -> ShapeModes:
     """The model of training shapes, knot distances (N, 3, 64, 48) in mm; N > n_modes."""
     flat = np.clip(distances, -CLIP_MM, CLIP_MM).reshape(len(distances), -1).astype(np.float64)
@@ -86,11 +93,22 @@ def principal_modes(distances: Floats, n_modes: int = N_MODES) -> ShapeModes:
     )
 
 
+def project(
+    modes: ShapeModes,
+    labels: NDArray[np.uint8],
+    placement: Placement,
+    structures: tuple[Label, ...],
+) -> NDArray[np.float64]:
+    """Coefficients (T, K) of label maps (H, W, T), by what is annotated and inside the image."""
+    target = _clipped(measured_distances(to_canvas(labels, placement)[0]))
+    weights = _seen(placement, structures)
+    return np.stack([modes.fit(frame, weights) for frame in target])
+
+
 def pca(scene: Scene, modes: ShapeModes) -> Found:
     """Every frame, as it is, projected on the model and decoded."""
-    shares, _ = to_canvas(scene.sequence.labels, scene.placement)
-    target, weights = knots_of(measured_distances(shares)).clip(-CLIP_MM, CLIP_MM), _seen(scene)
-    fitted = np.stack([modes.fit(frame, weights) for frame in target])
+    sequence = scene.sequence
+    fitted = project(modes, sequence.labels, scene.placement, sequence.structures)
     return Found(painted(scene, canvas_distances(modes.decode(fitted))))
 
 
@@ -99,7 +117,8 @@ def robust_pca(scene: Scene, modes: ShapeModes, judge: Judge) -> Found:
 
     A frame that does not pass even so gets the last fit.
     """
-    target, visible = knots_of(scene.measured).clip(-CLIP_MM, CLIP_MM), _seen(scene)
+    target = _clipped(scene.measured)
+    visible = _seen(scene.placement, scene.sequence.structures)
     labels = scene.sequence.labels.copy()
     for t in np.flatnonzero(scene.broken):
         coefficients = modes.fit(target[t], visible)
@@ -116,7 +135,12 @@ def robust_pca(scene: Scene, modes: ShapeModes, judge: Judge) -> Found:
     return Found(labels)
 
 
-def _seen(scene: Scene) -> Floats:
+def _clipped(measured: Floats) -> Floats:
+    """Knot distances (T, 3, 64, 48) of canvas distances (T, 3, 128, 96)."""
+    return knots_of(measured).clip(-CLIP_MM, CLIP_MM)
+
+
+def _seen(placement: Placement, structures: tuple[Label, ...]) -> Floats:
     """Weight of each distance, shape (3, 64, 48): 1 inside the image where annotated, else 0."""
-    annotated = np.array([s in scene.sequence.structures for s in STRUCTURES], np.float32)
-    return annotated[:, None, None] * knots_of(scene.placement.inside())
+    annotated = np.array([s in structures for s in STRUCTURES], np.float32)
+    return annotated[:, None, None] * knots_of(placement.inside())

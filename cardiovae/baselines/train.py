@@ -15,12 +15,11 @@ from torch import nn
 from cardiovae import __version__
 from cardiovae.baselines.denoise import denoiser
 from cardiovae.baselines.models import PCA, modes_arrays, save_baseline
-from cardiovae.baselines.modes import N_MODES, principal_modes
+from cardiovae.baselines.modes import N_MODES, knot_distances, principal_modes
 from cardiovae.prior.augment import AugmentConfig, draw_batch, most_probable
-from cardiovae.prior.codec import knots_of
 from cardiovae.prior.cohort import Cohort
 from cardiovae.prior.fidelity import dice, mean_known
-from cardiovae.prior.shapes import MARGIN_PX, ShapeTable
+from cardiovae.prior.shapes import ShapeTable
 
 CORRUPT = 0.8  # share of the training inputs that are damaged
 N_JUDGED = 256  # damaged shapes of other patients to judge a denoiser by
@@ -43,10 +42,9 @@ def write_modes(folder: Path, cohort: Cohort, n_modes: int = N_MODES) -> None:
     Raises:
         FileError: The file system refuses.
     """
-    inner = slice(MARGIN_PX, -MARGIN_PX)
-    knots = knots_of(cohort.training.distances[:, :3, inner, inner].astype(np.float32))
     facts = _facts(cohort) | {"modes": n_modes}
-    save_baseline(folder, PCA, modes_arrays(principal_modes(knots, n_modes)), facts)
+    modes = principal_modes(knot_distances(cohort.training), n_modes)
+    save_baseline(folder, PCA, modes_arrays(modes), facts)
 
 
 def write_denoiser(
