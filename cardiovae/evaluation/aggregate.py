@@ -9,9 +9,10 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from cardiovae.audit.verdicts import Verdict
-from cardiovae.evaluation.bootstrap import Interval
+from cardiovae.evaluation.bootstrap import COVERAGE_PERCENT, MIN_PATIENTS, Interval
 from cardiovae.evaluation.results import METRICS, PairResult
 from cardiovae.labels import STRUCTURES, Label
 
@@ -154,7 +155,7 @@ def validity_row(results: Sequence[PairResult], side: str, name: str, mean: Mean
     """Valid frames of one side under one anatomical criteria set."""
     there = [result for result in results if side in result.sides]
     valid = [float(v) for result in there for v in result.sides[side].valid[name]]
-    percent = mean([100 * v for v in valid], _per_frame(there))
+    percent = _percent(valid, _per_frame(there), mean)
     return ShareRow(side, name, int(sum(valid)), len(valid), 0, percent)
 
 
@@ -171,8 +172,22 @@ def motion_row(results: Sequence[PairResult], side: str, name: str, mean: Mean) 
     ]
     flags = [verdict is Verdict.FAIL for verdict, _ in verdicts]
     unmeasured = sum(verdict is Verdict.NOT_MEASURABLE for verdict, _ in verdicts)
-    percent = mean([100.0 * flag for flag in flags], [patient for _, patient in verdicts])
+    percent = _percent(flags, [patient for _, patient in verdicts], mean)
     return ShareRow(side, name, sum(flags), len(flags), unmeasured, percent)
+
+
+def _percent(hits: Sequence[float], patients: Sequence[str], mean: Mean) -> Interval:
+    """Share of hits in percent.
+
+    Where all or none hit, every draw says the same, and an interval of no width would claim to
+    know: that of Clopper and Pearson, Biometrika 26(4), 1934, over patients takes its place.
+    """
+    share = mean([100.0 * hit for hit in hits], patients)
+    n = len(set(patients))
+    if share.value not in (0.0, 100.0) or n < MIN_PATIENTS:
+        return share
+    exact = stats.binomtest(n if share.value else 0, n).proportion_ci(COVERAGE_PERCENT / 100)
+    return Interval(share.value, 100 * float(exact.low), 100 * float(exact.high))
 
 
 def worst_frames(results: Sequence[PairResult], n: int) -> list[WorstFrame]:

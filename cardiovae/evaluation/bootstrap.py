@@ -17,6 +17,7 @@ from cardiovae.errors import CardiovaeError
 
 N_RESAMPLES = 2000
 COVERAGE_PERCENT = 95.0
+MIN_PATIENTS = 2  # one alone says nothing of how patients differ
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def resampled(
         Shape (n_resamples, K); no rows for fewer than two patients.
     """
     n = len(sums)
-    if n < 2:
+    if n < MIN_PATIENTS:
         return np.empty((0, sums.shape[1]))
     times = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples)
     return np.asarray(times @ sums)

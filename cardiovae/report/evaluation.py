@@ -95,7 +95,9 @@ def tiles(record: Record) -> list[Tile]:
         note = "mm, mean over frames" if unit == "mm" else "mean over frames"
         found.append(_tile(f"LV {title}", own, unit, note, more_is_better=metric == "dice"))
     valid = {e["side"]: e for e in record["validity"] if e["criteria"] == "camus"}
-    found.append(_tile("Valid frames, camus", valid, "percent", "%", more_is_better=True))
+    found.append(
+        _tile("Valid frames, camus", valid, "percent", "% of frames", more_is_better=True)
+    )
     ef = {side: a["mae"] for side, a in record["ejection"]["agreement"].items()}
     note = "percentage points, mean absolute error"
     found.append(_tile("Ejection fraction", ef, "percent", note, more_is_better=False))

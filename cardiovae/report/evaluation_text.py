@@ -102,7 +102,8 @@ def share_table(record: Record) -> Table:
     return Table(
         "Plausibility",
         "Frames that pass the anatomical criteria, and sequences of three frames or more that "
-        "fail the temporal ones. The reference shows what the criteria think of good masks.",
+        "fail the temporal ones. The reference shows what the criteria think of good masks. "
+        "Where all or none count, the interval is the exact binomial one over patients.",
         ("", "criteria", "", "number", "%", "not measurable"),
         tuple(rows),
         n_names=3,
