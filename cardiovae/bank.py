@@ -20,10 +20,11 @@ from cardiovae.audit.audit import frame_is_valid
 from cardiovae.audit.criteria import CriteriaSet, criteria
 from cardiovae.errors import ModelError
 from cardiovae.io.atomic import staged
-from cardiovae.labels import STRUCTURES
+from cardiovae.labels import STRUCTURES, Label
 from cardiovae.latent.density import ParzenDensity, fit_parzen
 from cardiovae.latent.rejection import rejection_sample
 from cardiovae.latent.search import nearest
+from cardiovae.latent.typicality import Typicality, fit_typicality
 from cardiovae.prior.codec import compose, decode, native_distances
 from cardiovae.prior.folder import BANK, DAMAGE, ShapePrior
 from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, ORIGIN_MM, Placement
@@ -61,6 +62,8 @@ class LatentBank:
         acceptance: Share of the training codes and of the draws that passed: `"training"` and
             `"drawn"`, each with the number judged, the share that passes everything, and the
             share that passes each set.
+        typicality: What is usual among the training shapes with LV alone, with LV and MYO, and
+            with all structures annotated.
     """
 
     codes: Codes
@@ -71,6 +74,11 @@ class LatentBank:
     criteria: tuple[str, ...]
     seed: int | None
     acceptance: Mapping[str, Any]
+    typicality: tuple[Typicality, Typicality, Typicality]
+
+    def typical(self, structures: tuple[Label, ...]) -> Typicality:
+        """What is usual among training shapes of which `structures` are annotated."""
+        return self.typicality[len(structures) - 1]
 
     def nearest(self, code: Codes, k: int = 1) -> tuple[Codes, NDArray[np.float64]]:
         """The `k` codes nearest to `code`, shape (D,), and their distances: (k, D) and (k,).
@@ -141,7 +149,18 @@ def build_bank(
             "training": _shares(verdicts[0], criteria_names),
             "drawn": _shares(np.concatenate(verdicts[1:] or [verdicts[0][:0]]), criteria_names),
         },
+        typicalities(prior, density),
     )
+
+
+def typicalities(
+    prior: ShapePrior, density: ParzenDensity
+) -> tuple[Typicality, Typicality, Typicality]:
+    """What is usual among a prior's training shapes, by the number of annotated structures."""
+    lv, lv_myo, whole = (
+        fit_typicality(density, seen.codes, density.groups, seen.misfit_mm) for seen in prior.seen
+    )
+    return lv, lv_myo, whole
 
 
 def rounded(codes: Codes) -> Codes:
@@ -217,6 +236,7 @@ def save_bank(bank: LatentBank, prior: ShapePrior, *, overwrite: bool = False) -
             bandwidth=density["bandwidth"],
             scale=density["scale"],
             leave_one_out=density["leave_one_out"],
+            typical=np.stack([t.to_array() for t in bank.typicality]),
             facts=np.array(json.dumps(facts)),
         )
     return path
@@ -244,15 +264,18 @@ def load_bank(prior: ShapePrior) -> LatentBank:
         if arrays["codes"].shape != shape or arrays["percentile"].shape != shape[:1]:
             raise ValueError(f"codes have shape {arrays['codes'].shape}, not {shape}")
         stored = {"codes": prior.codes, "groups": prior.patients}
+        density = ParzenDensity.from_arrays({**arrays, **stored})
+        lv, lv_myo, whole = (Typicality.from_array(density, a) for a in arrays["typical"])
         return LatentBank(
             arrays["codes"].astype(np.float64),
             arrays["log_density"].astype(np.float64),
             arrays["percentile"].astype(np.float64),
-            ParzenDensity.from_arrays({**arrays, **stored}),
+            density,
             facts["n_training"],
             tuple(facts["criteria"]),
             facts["seed"],
             facts["acceptance"],
+            (lv, lv_myo, whole),
         )
     except DAMAGE as error:
         raise ModelError(

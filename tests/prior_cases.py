@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from cardiovae.labels import Label
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.prior.grid import KNOT_SHAPE, ORIGIN_MM
+from cardiovae.prior.seen import Seen
 from cardiovae.prior.shapes import ShapeTable, build_shapes
 from cardiovae.prior.train import TrainConfig
 from cardiovae.sequence import EchoSequence
@@ -96,10 +97,12 @@ def linear_prior(folder, spread: float = 1.5, n: int = 40) -> ShapePrior:
     """A prior whose decoder is linear; `folder` gets a weights file, so that it has a hash."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "weights.safetensors").write_bytes(b"weights")
-    codes = np.random.default_rng(5).normal(0, spread, (n, LinearShapes.latent_dim))
+    rng = np.random.default_rng(5)
+    codes = rng.normal(0, spread, (n, LinearShapes.latent_dim))
+    seen = Seen(codes, rng.uniform(0.3, 0.6, n))
     return ShapePrior(
         LinearShapes(),
-        codes,
+        (seen, seen, seen),
         np.full(n, np.nan),
         np.arange(n) // 2,
         {"name": "linear"},

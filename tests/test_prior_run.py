@@ -16,7 +16,8 @@ from cardiovae.prior.card import model_card
 from cardiovae.prior.evaluate import canonical_attributes, evaluate_fidelity
 from cardiovae.prior.folder import FILES, load_prior
 from cardiovae.prior.grid import place
-from cardiovae.prior.run import CHECKPOINT, export_checkpoint, read_recipe, train_prior
+from cardiovae.prior.pairs import AdaptConfig
+from cardiovae.prior.run import CHECKPOINT, read_recipe, train_prior
 from cardiovae.prior.train import TrainConfig
 from cardiovae.sequence import EchoSequence
 
@@ -30,7 +31,9 @@ def trained(tmp_path_factory):
 
 
 def test_the_presets_say_how_the_shipped_priors_were_trained():
-    assert read_recipe("camus").train == TrainConfig(n_steps=5000, validate_every=250)
+    adapt = AdaptConfig(n_steps=1500)
+    expected = TrainConfig(n_steps=5000, validate_every=250, adapt=adapt)
+    assert read_recipe("camus").train == expected
     assert read_recipe("phantom").train == TrainConfig(n_steps=2000, validate_every=250)
     assert read_recipe("phantom").data.source == "phantom"
     assert read_recipe("phantom").license == "Apache-2.0"
@@ -111,6 +114,11 @@ def test_a_finished_prior_is_not_replaced_by_accident(trained):
         train_prior("tiny", None, trained.folder, overrides=QUICK)
 
 
+def test_a_preset_that_learns_errors_asks_for_them(tmp_path):
+    with pytest.raises(ConfigError, match="--errors"):
+        train_prior("tiny", None, tmp_path / "x", overrides=[*QUICK, "train.adapt.n_steps=1"])
+
+
 class StopError(Exception):
     """Somebody pressed Ctrl-C."""
 
@@ -125,8 +133,6 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(trained, tmp_path):
     with pytest.raises(StopError):
         train_prior("tiny", None, output, overrides=QUICK, progress=interrupt)
     assert [path.name for path in output.iterdir()] == [CHECKPOINT]
-    with pytest.raises(ModelError, match="1 of 2 steps"):
-        export_checkpoint(output / CHECKPOINT, "tiny", None, tmp_path / "no", overrides=QUICK)
     steps = []
     prior = train_prior(
         "tiny", None, output, overrides=QUICK, progress=lambda step, *_: steps.append(step)
@@ -168,8 +174,14 @@ def test_weights_of_another_size_do_not_fit(copy):
 
 
 def test_codes_that_do_not_fit_the_network_are_refused(copy):
-    codes = np.zeros((4, 3), np.float32)
-    np.savez(copy / "latent.npz", codes=codes, instants=codes[:, 0], patients=np.arange(4))
+    codes = np.zeros((3, 4, 3), np.float32)
+    np.savez(
+        copy / "latent.npz",
+        codes=codes,
+        misfit_mm=codes[..., 0],
+        instants=codes[0, :, 0],
+        patients=np.arange(4),
+    )
     with pytest.raises(ModelError, match=r"latent\.npz"):
         load_prior(str(copy))
 

@@ -15,8 +15,9 @@ from cardiovae.errors import ModelError
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior import fidelity
 from cardiovae.prior.augment import AugmentConfig, draw_batch, network_input, shares
+from cardiovae.prior.seen import SCHEMES, seen_with
 from cardiovae.prior.shapes import build_shapes
-from cardiovae.prior.train import codes_of, learning_rate, load_checkpoint, train, validate
+from cardiovae.prior.train import learning_rate, load_checkpoint, train, validate
 from cardiovae.sequence import EchoSequence
 
 STILL = AugmentConfig(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -107,11 +108,24 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_a_hundredth():
     assert np.all(np.diff(rates[10:]) < 0)
 
 
-def test_codes_are_posterior_means_without_noise(table, unbroken):
-    network = unbroken.average
-    first = codes_of(network, table)
-    assert first.shape == (10, TINY.latent_dim)
-    np.testing.assert_array_equal(first, codes_of(network, table))
+@pytest.mark.parametrize("structures", SCHEMES)
+def test_shapes_are_seen_without_noise(table, unbroken, structures):
+    first, second = (seen_with(unbroken.average, table, structures) for _ in range(2))
+    assert first.codes.shape == (10, TINY.latent_dim)
+    assert first.misfit_mm.shape == (10,)
+    assert (first.misfit_mm > 0).all()
+    np.testing.assert_array_equal(first.codes, second.codes)
+    np.testing.assert_array_equal(first.misfit_mm, second.misfit_mm)
+
+
+def test_a_structure_that_is_not_annotated_is_not_seen(table, unbroken):
+    hidden = dataclasses.replace(table, distances=table.distances.copy())
+    hidden.distances[:, 2] = 40  # no atrium anywhere
+    for structures, same in ((SCHEMES[1], True), (SCHEMES[2], False)):
+        with_atrium, without = (
+            seen_with(unbroken.average, t, structures).codes for t in (table, hidden)
+        )
+        assert np.array_equal(with_atrium, without) == same
 
 
 def test_validation_scores_lie_in_their_ranges(table, unbroken):

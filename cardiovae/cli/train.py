@@ -38,6 +38,14 @@ def train(
             "word phantom. Default: what the preset names.",
         ),
     ] = None,
+    errors: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Predictions of a network for those label maps, named like them, from which the "
+            "encoder learns to see through errors: a folder, a quoted pattern or an .npz.",
+        ),
+    ] = None,
     overrides: options.Overrides = None,
     seed: Annotated[
         int | None,
@@ -67,6 +75,7 @@ def train(
             config,
             data,
             output,
+            errors=errors,
             overrides=overrides or [],
             seed=seed,
             progress=lambda step, total, terms: advance(step, total, _terms(terms)),

@@ -29,7 +29,7 @@ from cardiovae.correction.record import (
 from cardiovae.correction.repair import as_input, repair
 from cardiovae.correction.scene import Scene, see
 from cardiovae.correction.uncertainty import posterior_entropy
-from cardiovae.latent.density import ParzenDensity
+from cardiovae.correction.usual import usual
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.sequence import EchoSequence
 
@@ -102,7 +102,7 @@ def correct_sequence(
         reason=work.reason,
         before=before,
         after=after,
-        frames=_changes(work, scene, before, changed, bank.density, sequence),
+        frames=_changes(work, scene, before, changed, bank, sequence),
         uncertainty=uncertainty,
         prior=prior.identity(),
         config=config,
@@ -178,14 +178,16 @@ def _changes(
     scene: Scene | None,
     before: tuple[SequenceAudit, ...],
     changed: NDArray[np.bool_],
-    density: ParzenDensity,
+    bank: LatentBank,
     sequence: EchoSequence,
 ) -> tuple[FrameChange, ...]:
     """What happened to each frame."""
     unknown = np.full(sequence.n_frames, math.nan)
-    percentiles, moves = (unknown, unknown), unknown
+    known, percentiles, moves = None, (unknown, unknown), unknown
     if scene is not None:
-        percentiles = density.percentile(scene.encoded), density.percentile(work.codes)
+        known = usual(scene, bank)
+        now = bank.typical(sequence.structures).density_percentile(work.codes)
+        percentiles = known.density, now
         moves = np.linalg.norm(work.codes - scene.encoded, axis=1)
     actions = [
         KEPT if not c else SMOOTHED if frame.passed else REPAIRED
@@ -199,4 +201,5 @@ def _changes(
         detail=work.detail,
         displacement=np.asarray(moves),
         density=percentiles,
+        usual=known,
     )

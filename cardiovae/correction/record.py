@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from cardiovae.attributes import ATTRIBUTES, UNITS, attribute_signals
 from cardiovae.audit.verdicts import SequenceAudit, Verdict
 from cardiovae.correction.config import CorrectConfig
 from cardiovae.sequence import EchoSequence
+
+if TYPE_CHECKING:  # a record can be read and made without a network
+    from cardiovae.correction.usual import Usual
 
 KEPT, REPAIRED, SMOOTHED, CHANGED = "kept", "repaired", "smoothed", "changed"
 UNCHANGED, CORRECTED, NOT_CORRECTED = "unchanged", "corrected", "not_corrected"
@@ -39,6 +42,9 @@ class FrameChange:
         changed_mm2: Their area; NaN where the spacing is unknown.
         density_before: Percentile of the input's code among the training codes, 0 to 100.
         density_after: Percentile of the code used.
+        typicality: Percentile of the input's code and of what it leaves out, among the training
+            shapes, 0 to 100; NaN where it was not asked for.
+        out_of_distribution: Whether the input's shape is one that the prior does not know.
     """
 
     frame: int
@@ -50,6 +56,8 @@ class FrameChange:
     changed_mm2: float
     density_before: float
     density_after: float
+    typicality: float = math.nan
+    out_of_distribution: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -63,6 +71,8 @@ class FrameChange:
             "changed_mm2": number(self.changed_mm2),
             "density_percentile_before": number(self.density_before),
             "density_percentile_after": number(self.density_after),
+            "typicality_percentile": number(self.typicality),
+            "out_of_distribution": self.out_of_distribution,
         }
 
 
@@ -140,6 +150,7 @@ def frame_changes(
     detail: NDArray[np.float64],
     displacement: NDArray[np.float64],
     density: tuple[NDArray[np.float64], NDArray[np.float64]],
+    usual: Usual | None = None,
 ) -> tuple[FrameChange, ...]:
     """What happened to each frame.
 
@@ -151,6 +162,7 @@ def frame_changes(
         detail: Share of the input's detail carried over, shape (T,).
         displacement: Way from the encoder's code to the code used, shape (T,).
         density: Percentiles of both codes, shapes (T,).
+        usual: How usual the input's shapes are; None = not asked for.
     """
     pixels = np.count_nonzero(labels != original.labels, axis=(0, 1))
     area = math.nan if original.spacing_mm is None else math.prod(original.spacing_mm)
@@ -174,6 +186,8 @@ def frame_changes(
                 changed_mm2=float(pixels[t]) * area,
                 density_before=float(density[0][t]),
                 density_after=float(density[1][t]),
+                typicality=math.nan if usual is None else float(usual.percentile[t]),
+                out_of_distribution=usual is not None and bool(usual.unknown[t]),
             )
         )
     return tuple(changes)

@@ -17,6 +17,7 @@ from cardiovae.prior.codec import (
     encode,
     knots_of,
     measured_distances,
+    misfit_mm,
     to_canvas,
 )
 from cardiovae.prior.folder import ShapePrior
@@ -39,6 +40,7 @@ class Scene:
         measured: Signed distances of `cleaned`, (T, 3, 128, 96), mm.
         encoded: Posterior means of the input as it is, shape (T, D).
         spread: Posterior standard deviations, shape (T, D).
+        misfit_mm: How far the decoded contours of `encoded` lie from those of `cleaned`, (T,).
         trust: How much each frame is to be believed, shape (T,): 1 for sound ones, down to
             `LEAST_TRUST` for those that are broken badly.
         codes: The same, those of broken frames fitted to their sound part, shape (T, D).
@@ -51,6 +53,7 @@ class Scene:
     measured: Floats
     encoded: NDArray[np.float64]
     spread: NDArray[np.float64]
+    misfit_mm: NDArray[np.float64]
     trust: NDArray[np.float64]
     codes: NDArray[np.float64]
 
@@ -78,6 +81,8 @@ def see(
     seen[broken] = to_canvas(sequence.labels[:, :, broken], placement)[0]
     encoded, spread = encode(prior.network, seen, inside, sequence.structures)
     measured = measured_distances(shares)
+    decoded = canvas_distances(decode(prior.network, encoded))
+    misfit = misfit_mm(measured, decoded, inside, sequence.structures)
     codes = encoded.copy()
     codes[broken] = fit_codes(
         prior,
@@ -87,11 +92,13 @@ def see(
         sequence.structures,
         fit,
     )
-    trust = _trust(
-        sequence.labels, cleaned, shares, canvas_distances(decode(prior.network, codes))
-    )
+    if fit.n_steps:
+        decoded[broken] = canvas_distances(decode(prior.network, codes[broken]))
+    trust = _trust(sequence.labels, cleaned, shares, decoded)
     trust = np.where(broken, trust, 1.0)
-    return Scene(sequence, placement, cleaned, broken, measured, encoded, spread, trust, codes)
+    return Scene(
+        sequence, placement, cleaned, broken, measured, encoded, spread, misfit, trust, codes
+    )
 
 
 def _trust(

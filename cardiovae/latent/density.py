@@ -85,11 +85,13 @@ class ParzenDensity:
         held_out.flags.writeable = False
         return held_out
 
-    def log_prob(self, z: ArrayLike) -> Array:
+    def log_prob(self, z: ArrayLike, *, without: ArrayLike | None = None) -> Array:
         """Natural logarithm of the density at `z`.
 
         Args:
             z: Codes, shape (..., D).
+            without: For each code the group whose kernels are left out, shape (...); None leaves
+                out none.
 
         Returns:
             Shape (...); NaN where a code is not finite.
@@ -107,9 +109,14 @@ class ParzenDensity:
         flat = points.reshape(-1, self.latent_dim)
         finite = np.isfinite(flat).all(axis=1)
         log_p = np.full(len(flat), np.nan)
+        pairs, n_kernels = None, np.full(len(flat), self.n_codes)
+        if without is not None:
+            left_out = np.asarray(without, np.int64).reshape(-1)
+            pairs = (left_out[finite], self.groups)
+            n_kernels = self.n_codes - (left_out[:, None] == self.groups).sum(1)
         log_p[finite] = (
-            _log_kernel_sums(flat[finite] / self.kernel_std, self.codes / self.kernel_std)
-            - math.log(self.n_codes)
+            _log_kernel_sums(flat[finite] / self.kernel_std, self.codes / self.kernel_std, pairs)
+            - np.log(n_kernels[finite])
             + self._log_kernel_peak
         )
         return log_p.reshape(points.shape[:-1])

@@ -228,7 +228,7 @@ def _damaged(
             structures = STRUCTURES[:1]
         elif draw < config.drop_myo + config.drop_la:
             structures = STRUCTURES[:2]
-        inputs.append(network_input(_only(seen, structures), inside[i : i + 1], structures))
+        inputs.append(network_input(only(seen, structures), inside[i : i + 1], structures))
     return torch.cat(inputs)
 
 
@@ -246,7 +246,7 @@ def most_probable(classes: Tensor) -> NDArray[np.uint8]:
     return labels.numpy()
 
 
-def _only(classes: Tensor, structures: tuple[Label, ...]) -> Tensor:
+def only(classes: Tensor, structures: tuple[Label, ...]) -> Tensor:
     """Class shares (N, 4, H, W) with the structures that are not annotated moved to background."""
     kept = classes.clone()
     for structure in STRUCTURES:

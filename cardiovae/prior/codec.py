@@ -26,6 +26,7 @@ THINNEST_WALL_MM = 1.2
 # CAMUS masks decoded on the 224 grid, 37 % passed `camus-public` so, 81 % this way; `camus` 98 %).
 NARROWEST_SLIT_MM = 1.2
 PINHOLE_MM = 3.0
+NEAR_MM = 1.5  # pixels so close to a contour stand for it in the misfit
 EXACT_MM = 6.0  # so close to a contour its distance is measured exactly
 
 
@@ -194,6 +195,29 @@ def _polygon_distance(at: NDArray[np.intp], corners: NDArray[np.float64]) -> NDA
         # Corners of one side share a cell; two that are farther apart have none between them.
         found = np.where(squared < 2.1, np.minimum(found, distance), found)
     return np.asarray(found)
+
+
+def misfit_mm(
+    measured: Floats, decoded: Floats, inside: Floats, structures: tuple[Label, ...]
+) -> NDArray[np.float64]:
+    """How far decoded contours lie from measured ones, mean over the contours, shape (T,), mm.
+
+    Over the annotated structures' contours inside the image (their pixels within `NEAR_MM`);
+    NaN for a frame without any.
+
+    Args:
+        measured: Signed distances, shape (T, 3, 128, 96), mm.
+        decoded: Those of the codes, same shape.
+        inside: Share of each pixel inside the image, shape (128, 96) or (T, 128, 96).
+        structures: Annotated structures.
+    """
+    used = [i for i, s in enumerate(STRUCTURES) if s in structures]
+    seen = np.broadcast_to(inside, (measured.shape[0], *measured.shape[2:])) > 0.5
+    near = (np.abs(measured[:, used]) < NEAR_MM) & seen[:, None]
+    apart = np.abs(measured[:, used] - decoded[:, used].clip(-FAR_MM, FAR_MM))
+    count = near.sum((1, 2, 3))
+    total = np.where(near, apart, 0.0).sum((1, 2, 3), dtype=np.float64)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def knots_of(canvas: Floats) -> Floats:

@@ -99,7 +99,7 @@ def load_cohort(config: DataConfig, data: str | None = None) -> Cohort:
             "quoted pattern of label maps)"
         )
     sequences, facts = _read(source, config)
-    owner = {name: _patient(name, config.patient) for name, _ in sequences}
+    owner = {name: patient_of(name, config.patient) for name, _ in sequences}
     parts = split_parts(sequences, config)
     for part in PARTS[:2]:
         if not parts[part]:
@@ -133,9 +133,9 @@ def _read(source: str, config: DataConfig) -> tuple[list[Named], dict[str, Any]]
         return draw_phantoms(config), {"source": source, **drawn}
     path = Path(source)
     if path.suffix == ".npz":
-        return read_frames(path), {"source": path.name, "sha256": _sha256(path)}
+        return read_frames(path), {"source": path.name, "sha256": file_sha256(path)}
     paths = find_inputs([source])
-    digest = hashlib.sha256("".join(map(_sha256, paths)).encode())
+    digest = hashlib.sha256("".join(map(file_sha256, paths)).encode())
     facts = {"source": path.name, "files": len(paths), "sha256": digest.hexdigest()}
     return _read_files(paths, config), facts
 
@@ -219,7 +219,8 @@ def _read_files(paths: Iterable[Path], config: DataConfig) -> list[Named]:
     return found
 
 
-def _patient(name: str, pattern: str) -> str:
+def patient_of(name: str, pattern: str) -> str:
+    """The patient in the name of a frame or file, as `pattern` finds it; ConfigError if not."""
     found = re.search(pattern, name)
     if found is None:
         raise ConfigError(
@@ -239,7 +240,7 @@ def split_parts(sequences: Iterable[Named], config: DataConfig) -> dict[str, lis
     assigned = None if config.split is None else _read_split(config.split)
     parts: dict[str, list[Named]] = {part: [] for part in PARTS}
     for name, sequence in sequences:
-        patient = _patient(name, config.patient)
+        patient = patient_of(name, config.patient)
         part = hashed_part(patient) if assigned is None else assigned.get(patient)
         if part is not None:
             parts[part].append((name, sequence))
@@ -251,7 +252,7 @@ def _split_facts(patients: set[str], split: str | None) -> dict[str, Any]:
     if split is None:
         return {"split": "hash of the patient's name"}
     left_out = len(patients - _read_split(split).keys())
-    digest = _sha256(_split_path(split))
+    digest = file_sha256(_split_path(split))
     return {"split": split, "split_sha256": digest, "patients_left_out": left_out}
 
 
@@ -291,6 +292,7 @@ def hashed_part(patient: str) -> str:
     return {0: "val", 1: "test"}.get(number, "train")
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save
 from cardiovae.errors import ModelError
 from cardiovae.io.atomic import staged, write_bytes, write_text
 from cardiovae.prior.network import ShapeVAE
+from cardiovae.prior.seen import Seen
 from cardiovae.prior.shipped import (
     DEFAULT_PRIOR,
     FILES,
@@ -64,7 +65,8 @@ class ShapePrior:
 
     Args:
         network: The network in evaluation mode, without gradients to its weights.
-        codes: Posterior means of the training shapes, shape (N, D).
+        seen: The training shapes as the network sees them with LV alone, with LV and MYO, and
+            with all structures annotated: codes (N, D) and misfits in mm (N,).
         instants: Their cardiac instants, ED 0 to ES 1, NaN where unknown, shape (N,).
         patients: Their patients, numbered from 0, shape (N,).
         provenance: What `provenance.json` says: name, license, data, versions, figures.
@@ -72,11 +74,16 @@ class ShapePrior:
     """
 
     network: ShapeVAE
-    codes: NDArray[np.float64]
+    seen: tuple[Seen, Seen, Seen]
     instants: NDArray[np.float64]
     patients: NDArray[np.int64]
     provenance: Mapping[str, Any]
     folder: Path
+
+    @property
+    def codes(self) -> NDArray[np.float64]:
+        """Posterior means of the whole training shapes, shape (N, D)."""
+        return np.asarray(self.seen[-1].codes, np.float64)
 
     @property
     def name(self) -> str:
@@ -109,11 +116,11 @@ def load_prior(name: str = DEFAULT_PRIOR, *, device: str = "cpu") -> ShapePrior:
         network.load_state_dict(load_file(folder / "weights.safetensors"))
         with (folder / "latent.npz").open("rb") as stream:
             latent = np.load(stream, allow_pickle=False)
-            codes = latent["codes"].astype(np.float64)
+            seen = _read_seen(latent)
             instants = latent["instants"].astype(np.float64)
             patients = latent["patients"].astype(np.int64)
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-        _check_fit(network, codes, instants, patients, provenance)
+        _check_fit(network, seen, instants, patients, provenance)
     except (*DAMAGE, SafetensorError, yaml.YAMLError) as error:
         raise ModelError(
             f"prior '{name}': {folder} is damaged or of another version ({error}); reinstall "
@@ -121,23 +128,34 @@ def load_prior(name: str = DEFAULT_PRIOR, *, device: str = "cpu") -> ShapePrior:
         ) from error
     network.eval().requires_grad_(False)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ShapePrior(network, codes, instants, patients, provenance, folder)
+    return ShapePrior(network, seen, instants, patients, provenance, folder)
 
 
 def _check_fit(
     network: ShapeVAE,
-    codes: NDArray[np.float64],
+    seen: tuple[Seen, Seen, Seen],
     instants: NDArray[np.float64],
     patients: NDArray[np.int64],
     provenance: Any,
 ) -> None:
-    n, d = codes.shape
-    if d != network.latent_dim or n < 2 or not np.isfinite(codes).all():
-        raise ValueError(f"latent.npz: codes are finite and {network.latent_dim} numbers each")
+    n = len(seen[-1].codes)
+    for found in seen:
+        if found.codes.shape != (n, network.latent_dim) or n < 2:
+            raise ValueError(f"latent.npz: codes are {network.latent_dim} numbers each")
+        if found.misfit_mm.shape != (n,) or not np.isfinite(found.codes).all():
+            raise ValueError("latent.npz: codes are finite, each with its misfit")
     if instants.shape != (n,) or patients.shape != (n,):
         raise ValueError("latent.npz: one instant and one patient per code")
     if "name" not in provenance:
         raise KeyError("provenance.json: name")
+
+
+def _read_seen(latent: Mapping[str, Any]) -> tuple[Seen, Seen, Seen]:
+    lv, lv_myo, whole = (
+        Seen(codes.astype(np.float64), misfit.astype(np.float64))
+        for codes, misfit in zip(latent["codes"], latent["misfit_mm"], strict=True)
+    )
+    return lv, lv_myo, whole
 
 
 def save_prior(
@@ -145,7 +163,7 @@ def save_prior(
     network: ShapeVAE,
     *,
     config: Mapping[str, Any],
-    codes: NDArray[np.floating],
+    seen: Sequence[Seen],
     instants: NDArray[np.floating],
     patients: NDArray[np.integer],
     provenance: Mapping[str, Any],
@@ -170,7 +188,8 @@ def save_prior(
     with staged(folder / "latent.npz", overwrite=overwrite) as path:
         np.savez_compressed(
             path,
-            codes=codes.astype(np.float32),
+            codes=np.stack([found.codes for found in seen]).astype(np.float32),
+            misfit_mm=np.stack([found.misfit_mm for found in seen]).astype(np.float32),
             instants=instants.astype(np.float32),
             patients=patients.astype(np.int32),
         )

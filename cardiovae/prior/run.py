@@ -15,18 +15,18 @@ import torch
 
 from cardiovae import __version__
 from cardiovae.config import apply_overrides, build_settings, read_preset
-from cardiovae.errors import ModelError
+from cardiovae.errors import ConfigError
 from cardiovae.io.atomic import refuse_to_replace
 from cardiovae.prior.card import model_card
-from cardiovae.prior.cohort import Cohort, DataConfig, load_cohort
+from cardiovae.prior.cohort import Cohort, DataConfig, file_sha256, load_cohort, patient_of
 from cardiovae.prior.evaluate import evaluate_fidelity
 from cardiovae.prior.fidelity import REGULARIZED
 from cardiovae.prior.folder import ShapePrior, load_prior, save_prior
+from cardiovae.prior.pairs import PairTable, load_pairs
+from cardiovae.prior.seen import SCHEMES, seen_with
 from cardiovae.prior.train import (
     TrainConfig,
     TrainState,
-    codes_of,
-    load_checkpoint,
     train,
     validate,
 )
@@ -76,6 +76,7 @@ def train_prior(
     data: str | None,
     output: Path,
     *,
+    errors: str | None = None,
     overrides: Sequence[str] = (),
     seed: int | None = None,
     progress: Progress | None = None,
@@ -88,6 +89,8 @@ def train_prior(
         config: Name of a preset in `configs/train`, or path of a YAML file.
         data: Training data, in place of the preset's: "phantom", an `.npz` or label map files.
         output: The model folder; while training it holds a checkpoint.
+        errors: Predictions of a network for the training data's frames, as `load_pairs` reads
+            them; needed where the preset learns errors (`train.adapt.n_steps`).
         overrides: Settings in place of the preset's, such as "train.n_steps=100".
         seed: In place of the preset's seed of training.
         progress: Called after each step with steps done, steps in all and the loss terms.
@@ -95,7 +98,7 @@ def train_prior(
         overwrite: Replace a finished prior in `output`.
 
     Raises:
-        ConfigError: An unusable preset or setting.
+        ConfigError: An unusable preset or setting, or no `errors` where they are to be learned.
         FileError: Data that cannot be read, or a finished prior in the way.
         ModelError: Data without a usable heart, a checkpoint of other settings, or a loss that
             is not finite.
@@ -106,66 +109,62 @@ def train_prior(
     checkpoint = output / CHECKPOINT
     if not resume:
         checkpoint.unlink(missing_ok=True)
-    total = recipe.train.n_steps
+    pairs, learned = _errors(recipe, cohort, data, errors)
+    total = recipe.train.total_steps
     state = train(
         cohort.training,
         cohort.validation,
         recipe.train,
+        pairs=pairs,
         checkpoint=checkpoint,
         progress=None if progress is None else lambda step, terms: progress(step, total, terms),
     )
-    prior = _write(state, recipe, cohort, output, overwrite=overwrite)
+    prior = _write(state, recipe, cohort, output, learned, overwrite=overwrite)
     checkpoint.unlink(missing_ok=True)
     return prior
 
 
-def export_checkpoint(
-    checkpoint: Path,
-    config: str,
-    data: str | None,
-    output: Path,
-    *,
-    overrides: Sequence[str] = (),
-    seed: int | None = None,
-    overwrite: bool = False,
-) -> ShapePrior:
-    """Write the model folder of a finished run from its checkpoint, without training.
-
-    Args:
-        checkpoint: What the run saved last.
-        config: Preset of the run.
-        data: Training data of the run.
-        output: The model folder.
-        overrides: Settings in place of the preset's, as in the run.
-        seed: As in the run.
-        overwrite: Replace a finished prior in `output`.
-
-    Raises:
-        CardiovaeError: As `train_prior`; ModelError too when the run is not finished.
-    """
-    recipe = read_recipe(config, overrides=overrides, seed=seed)
-    refuse_to_replace(output / "provenance.json", overwrite=overwrite)
-    cohort = load_cohort(recipe.data, data)
-    state = load_checkpoint(checkpoint, recipe.train, cohort.training.fingerprint())
-    if state.step < recipe.train.n_steps:
-        raise ModelError(
-            f"{checkpoint}: {state.step} of {recipe.train.n_steps} steps are done; let the "
-            "training finish first"
+def _errors(
+    recipe: Recipe, cohort: Cohort, data: str | None, errors: str | None
+) -> tuple[PairTable | None, dict[str, Any]]:
+    """The pairs to learn errors from, if any are to be learned, and facts about them."""
+    adapt = recipe.train.adapt
+    if adapt.n_steps == 0:
+        return None, {}
+    if errors is None:
+        raise ConfigError(
+            f"preset '{recipe.name}' learns the errors of a network too: give its predictions for "
+            "the training data with --errors, or leave that out with --set train.adapt.n_steps=0"
         )
-    return _write(state, recipe, cohort, output, overwrite=overwrite)
+    source = data or recipe.data.source
+    patients = {patient_of(name, recipe.data.patient) for name in cohort.training.names}
+    rng = np.random.default_rng([recipe.train.seed, 1])
+    pairs = load_pairs(errors, source, recipe.data, patients, adapt, rng)
+    facts = {"source": Path(errors).name, "pairs": len(pairs.seen), "n_steps": adapt.n_steps}
+    if Path(errors).is_file():
+        facts["sha256"] = file_sha256(Path(errors))
+    return pairs, facts
 
 
 def _write(
-    state: TrainState, recipe: Recipe, cohort: Cohort, output: Path, *, overwrite: bool
+    state: TrainState,
+    recipe: Recipe,
+    cohort: Cohort,
+    output: Path,
+    errors: Mapping[str, Any],
+    *,
+    overwrite: bool,
 ) -> ShapePrior:
     """Judge the averaged network and write the folder."""
     network = state.average.eval()
-    codes = codes_of(network, cohort.training)
+    seen = [seen_with(network, cohort.training, structures) for structures in SCHEMES]
+    codes = seen[-1].codes
     facts = {
         "name": recipe.name,
         "license": recipe.license,
         "citation": recipe.citation,
         "data": dict(cohort.facts),
+        "errors": dict(errors) or None,
         "training": {
             "n_steps": state.step,
             "batch_size": recipe.train.batch_size,
@@ -191,7 +190,7 @@ def _write(
         output,
         network,
         config=dataclasses.asdict(recipe.train),
-        codes=codes,
+        seen=seen,
         instants=cohort.training.instant,
         patients=cohort.patients,
         provenance=provenance,

@@ -6,19 +6,18 @@ import logging
 import math
 import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cardiovae.errors import ModelError
 from cardiovae.io.atomic import staged
-from cardiovae.prior.augment import AugmentConfig, Batch, draw_batch, network_input, shares
+from cardiovae.prior.augment import AugmentConfig, Batch, draw_batch, network_input
 from cardiovae.prior.fidelity import Fidelity, fidelity
 from cardiovae.prior.grid import knots_to_canvas
 from cardiovae.prior.network import ShapeVAE
@@ -31,6 +30,8 @@ from cardiovae.prior.objective import (
     kl_divergence,
     soft_dice_loss,
 )
+from cardiovae.prior.pairs import AdaptConfig, PairTable, draw_pairs, joined
+from cardiovae.prior.seen import plain_batches
 from cardiovae.prior.shapes import ShapeTable
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,12 @@ class TrainConfig:
     seed: int = 0
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    adapt: AdaptConfig = field(default_factory=AdaptConfig)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps that learn shapes, then steps that learn errors."""
+        return self.n_steps + self.adapt.n_steps
 
 
 @dataclass
@@ -109,32 +116,43 @@ def train(
     validation: ShapeTable,
     config: TrainConfig,
     *,
+    pairs: PairTable | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[int, dict[str, float]], None] | None = None,
     until: int | None = None,
 ) -> TrainState:
     """Train, or go on from `checkpoint` where it exists; a resumed run equals an unbroken one.
 
+    With `config.adapt.n_steps` the encoder then learns the errors of networks; the decoder, and so
+    the space of hearts, stays as it is.
+
     Args:
         training: Shapes to learn from.
         validation: Shapes of other patients, for the validation figures alone.
         config: Settings; those of a checkpoint must be equal.
+        pairs: Predictions with their truth, for the steps that learn errors.
         checkpoint: File that holds the state, written at every validation.
         progress: Called after each step with its number and the loss terms.
-        until: Stop after this step (a test of resuming); None = `config.n_steps`.
+        until: Stop after this step (a test of resuming); None = `config.total_steps`.
 
     Raises:
         ModelError: The checkpoint was made with other settings or data, or the loss is not
             finite.
     """
-    data = "" if checkpoint is None else training.fingerprint()
+    data = (
+        ""
+        if checkpoint is None
+        else " ".join(table.fingerprint() for table in (training, pairs) if table is not None)
+    )
     state = _start(config)
     if checkpoint is not None and checkpoint.exists():
         state = load_checkpoint(checkpoint, config, data)
-    last = config.n_steps if until is None else min(until, config.n_steps)
+    last = config.total_steps if until is None else min(until, config.total_steps)
     began = time.monotonic()
     while state.step < last:
-        terms = _step(state, training, config)
+        if state.step == config.n_steps:
+            _begin_adapting(state, config)
+        terms = _step(state, training, pairs, config)
         if progress is not None:
             progress(state.step, terms)
         if state.step % config.validate_every == 0 or state.step == last:
@@ -148,15 +166,25 @@ def train(
     return state
 
 
-def _step(state: TrainState, training: ShapeTable, config: TrainConfig) -> dict[str, float]:
+def _step(
+    state: TrainState, training: ShapeTable, pairs: PairTable | None, config: TrainConfig
+) -> dict[str, float]:
     """One step of the optimizer on a fresh batch; everything random comes from seed and step."""
     rng = np.random.default_rng([config.seed, state.step])
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    indices = rng.choice(training.sequence.size, config.batch_size)
+    adapting = state.step >= config.n_steps
+    size = config.batch_size // 2 if adapting else config.batch_size
+    indices = rng.choice(training.sequence.size, size)
     batch = draw_batch(training, indices, config.augment, rng)
+    state.network.train()
+    if adapting:
+        if pairs is None:
+            raise ModelError("learning errors (adapt.n_steps) needs pairs to learn from")
+        rows = rng.choice(len(pairs.seen), config.batch_size - size)
+        batch = joined(batch, draw_pairs(pairs, rows, config.adapt, rng))
+        state.network.decoder.eval()  # its running statistics stay too
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, config)
-    state.network.train()
     loss, terms = objective(state.network, batch, config.objective, generator)
     if not math.isfinite(float(loss.detach())):
         raise ModelError(
@@ -166,17 +194,41 @@ def _step(state: TrainState, training: ShapeTable, config: TrainConfig) -> dict[
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
     state.optimizer.step()
+    done = state.step - config.n_steps if adapting else state.step
     state.step += 1
-    _average(state, config.average)
+    _average(state, config.average, done + 1)
     return terms
 
 
+def _begin_adapting(state: TrainState, config: TrainConfig) -> None:
+    """From the averaged network on, with a fresh optimizer, the encoder alone."""
+    state.network.load_state_dict(state.average.state_dict())
+    state.network.zero_grad(set_to_none=True)  # or the last gradients of what freezes would count
+    encoder = _encoder_alone(state.network)
+    state.optimizer = torch.optim.AdamW(
+        encoder, lr=config.adapt.learning_rate, weight_decay=config.weight_decay
+    )
+
+
+def _encoder_alone(network: ShapeVAE) -> list[torch.nn.Parameter]:
+    """The encoder's parameters, all others being frozen."""
+    network.requires_grad_(False)
+    network.encoder.requires_grad_(True)
+    network.to_posterior.requires_grad_(True)
+    return [*network.encoder.parameters(), *network.to_posterior.parameters()]
+
+
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a half cosine down to 1 % of the peak."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    share = (step - config.warmup_steps) / max(config.n_steps - config.warmup_steps, 1)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+    """Linear warm-up, then a half cosine down to 1 % of the peak; twice, if errors are learned."""
+    peak, last, warmup = config.learning_rate, config.n_steps, config.warmup_steps
+    if step >= config.n_steps and config.adapt.n_steps:
+        step -= config.n_steps
+        peak, last = config.adapt.learning_rate, config.adapt.n_steps
+        warmup = min(warmup, last // 4)
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    share = (step - warmup) / max(last - warmup, 1)
+    return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
 def validate(network: ShapeVAE, shapes: ShapeTable) -> Fidelity:
@@ -185,7 +237,7 @@ def validate(network: ShapeVAE, shapes: ShapeTable) -> Fidelity:
     codes, truth, decoded = [], [], []
     rows, cols = (torch.from_numpy(m) for m in knots_to_canvas())
     with torch.no_grad():
-        for classes, inside in _plain(shapes):
+        for classes, inside in plain_batches(shapes):
             z = network.encode(network_input(classes, inside)).mu
             found = class_shares(rows @ network.decode(z) @ cols.T).argmax(1)
             visible = inside[:, 0] > 0.5
@@ -193,18 +245,6 @@ def validate(network: ShapeVAE, shapes: ShapeTable) -> Fidelity:
             truth.append(torch.where(visible, classes.argmax(1), 0).numpy())
             decoded.append(torch.where(visible, found, 0).numpy())
     return fidelity(np.concatenate(truth), np.concatenate(decoded), np.concatenate(codes))
-
-
-def _plain(shapes: ShapeTable, size: int = 100) -> Iterator[tuple[Tensor, Tensor]]:
-    """Class shares on the canvas, cut at the image, and the share inside it; no augmentation."""
-    from_side = shapes.distances.shape[2] - knots_to_canvas()[0].shape[0]
-    m = from_side // 2
-    for first in range(0, shapes.sequence.size, size):
-        part = shapes.distances[first : first + size, :, m:-m, m:-m].astype(np.float32)
-        classes, inside = shares(torch.from_numpy(part))
-        classes = classes * inside
-        classes[:, 0] += 1 - inside[:, 0]
-        yield classes, inside
 
 
 def _start(config: TrainConfig) -> TrainState:
@@ -220,9 +260,9 @@ def _start(config: TrainConfig) -> TrainState:
     return TrainState(network, average, optimizer, 0, [])
 
 
-def _average(state: TrainState, decay: float) -> None:
+def _average(state: TrainState, decay: float, step: int) -> None:
     """Move the averaged weights; early on they follow faster, so that the start is forgotten."""
-    decay = min(decay, (1 + state.step) / (10 + state.step))
+    decay = min(decay, (1 + step) / (10 + step))
     with torch.no_grad():
         for kept, new in zip(
             state.average.state_dict().values(), state.network.state_dict().values(), strict=True
@@ -273,17 +313,11 @@ def load_checkpoint(path: Path, config: TrainConfig, data: str | None = None) ->
             f"or the {what} it was made with"
         )
     state = _start(config)
+    if content["step"] > config.n_steps:
+        _begin_adapting(state, config)
     state.network.load_state_dict(content["network"])
     state.average.load_state_dict(content["average"])
     state.optimizer.load_state_dict(content["optimizer"])
     state.step = content["step"]
     state.history = content["history"]
     return state
-
-
-def codes_of(network: ShapeVAE, shapes: ShapeTable) -> NDArray[np.float32]:
-    """Posterior means of unchanged shapes, shape (N, D)."""
-    network.eval()
-    with torch.no_grad():
-        parts = [network.encode(network_input(c, i)).mu.numpy() for c, i in _plain(shapes)]
-    return np.concatenate(parts)

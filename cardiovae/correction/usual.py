@@ -1,0 +1,41 @@
+"""Whether the prior knows shapes like the input's: its answer means little where it does not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cardiovae.bank import LatentBank
+from cardiovae.correction.scene import Scene
+
+UNKNOWN_BELOW = 0.5
+"""Percentile: fewer than one in two hundred training shapes are less usual."""
+
+
+@dataclass(frozen=True, eq=False)
+class Usual:
+    """How usual the shapes of a sequence are.
+
+    Args:
+        density: Percentile of each frame's code among the training codes, shape (T,).
+        percentile: Percentile of code and misfit together, shape (T,).
+        unknown: Frames out of distribution, shape (T,): less usual than nearly all training
+            shapes, or a heart of a size that had to be normalized.
+    """
+
+    density: NDArray[np.float64]
+    percentile: NDArray[np.float64]
+    unknown: NDArray[np.bool_]
+
+
+def usual(scene: Scene, bank: LatentBank) -> Usual:
+    """Compare each frame, as it came, with the training shapes of the same structures."""
+    typical = bank.typical(scene.sequence.structures)
+    percentile = typical.percentile(scene.encoded, scene.misfit_mm)
+    unknown = ~(percentile >= UNKNOWN_BELOW)  # a frame that cannot be measured is unknown too
+    if math.isfinite(scene.placement.scale) and scene.placement.scale != 1.0:
+        unknown[:] = True
+    return Usual(typical.density_percentile(scene.encoded), percentile, unknown)
