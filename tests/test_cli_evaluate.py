@@ -14,7 +14,7 @@ from cardiovae.cli.exits import ExitCode
 from cardiovae.evaluation import tables
 from cardiovae.evaluation.results import FRAME_COLUMNS, SEQUENCE_COLUMNS
 
-SPACING = (0.8, 0.6)
+SPACING = (1.2, 1.0)
 FILES = (
     "frames.csv", "frames.parquet", "sequences.csv", "sequences.parquet", "summary.md",
     "report.html", "summary.json",
@@ -75,7 +75,7 @@ def test_two_folders_become_tables_a_summary_and_a_report(capsys, folders):
     truth = half_ellipse(*HEARTS["patient0002_4CH"][0], SPACING) == 1
     shared = np.count_nonzero(truth & np.roll(truth, 2, axis=1))
     assert float(row["dice_lv"]) == pytest.approx(shared / np.count_nonzero(truth))
-    assert float(row["hausdorff_lv_mm"]) == pytest.approx(2 * 0.6, abs=1e-6)
+    assert float(row["hausdorff_lv_mm"]) == pytest.approx(2 * SPACING[1])
     assert (row["patient"], row["view"], row["valid_camus"]) == ("patient0002", "A4C", "True")
 
 
@@ -153,7 +153,7 @@ def test_one_bad_pair_becomes_a_row_and_the_others_are_done(capsys, folders):
     ("labels", "spacing", "message"),
     [
         (beat((74, 20), (64, 17))[:, :, :2], SPACING, r"need one shape \(H, W, T\)"),
-        (beat((74, 20), (64, 17)), (0.8, 0.7), "need one pixel spacing.*0.8 x 0.7 mm"),
+        (beat((74, 20), (64, 17)), (1.2, 0.9), "need one pixel spacing.*1.2 x 0.9 mm"),
     ],
 )
 def test_a_pair_on_two_grids_is_refused(capsys, folders, labels, spacing, message):
