@@ -99,8 +99,9 @@ def correct_by(
         return _by_masks(method, sequence, config, seed, progress or _silent)
     if prior is None or bank is None:
         raise ConfigError(
-            f"method '{method}': needs a prior and its bank, got {prior and 'no bank'}; methods "
-            f"without are {', '.join(WITHOUT_PRIOR)}"
+            f"method '{method}': needs a prior and its bank, got no "
+            f"{'prior' if prior is None else 'bank'}; methods that need none are "
+            f"{', '.join(WITHOUT_PRIOR)}"
         )
     if method == FULL:
         from cardiovae.correction.correct import correct_sequence
