@@ -16,8 +16,8 @@ from cardiovae.cli import options
 from cardiovae.cli.cases import Tally, find_cases
 from cardiovae.cli.exits import MEANINGS, ExitCode
 from cardiovae.cli.results import folder_names, plan_targets
-from cardiovae.cli.tables import frames_text
 from cardiovae.errors import ConfigError
+from cardiovae.report.wording import frames_text
 
 ROOT = Path(__file__).resolve().parent.parent
 VERBS = ("correct", "audit", "demo", "train", "bank", "info")

@@ -23,6 +23,7 @@ KEYS = {
 FRAME_KEYS = {
     "frame", "action", "why", "detail", "displacement", "changed_px", "changed_mm2",
     "density_percentile_before", "density_percentile_after",
+    "typicality_percentile", "out_of_distribution",
 }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ def coded(codes, broken=(), trust=LEAST_TRUST):
         nothing,
         codes,
         np.ones_like(codes),
+        np.ones(n),
         np.where(flags, trust, 1.0),
         codes,
     )

@@ -134,7 +134,7 @@ def test_a_strong_anchor_holds_the_code(scenes, phantom_prior):
         )
         for a in (0.0, 1e4)
     ]
-    assert moves[1].mean() < 0.3 * moves[0].mean()
+    assert moves[1].mean() < 0.5 * moves[0].mean()
 
 
 def test_the_fit_is_blind_to_what_is_not_annotated(scenes, phantom_prior):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cardiovae.audit.verdicts import CriterionSummary, SequenceAudit, Verdict, summarize
+from cardiovae.report.wording import frames_text
 
 if TYPE_CHECKING:
     from rich.padding import Padding
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from cardiovae.io import LabelFile
     from cardiovae.sequence import EchoSequence
 
-MAX_RUNS = 8
 WIDE = 110
 """Columns from which on a list of frames fits beside the rest."""
 MOTION = {
@@ -90,12 +90,15 @@ def reasons(audit: SequenceAudit) -> list[str]:
 def correction_lines(record: Mapping[str, Any], target: Target) -> list[str]:
     """What came of a correction: a sentence, what was done to the frames, where it lies."""
     from cardiovae.report.headline import headline as sentence
+    from cardiovae.report.headline import unknown_shapes
 
     lines = [f"{record['source']}: {sentence(record)}"]
     if record["method"] != "full":
         lines.append(f"  method   {record['method']}")
     if record["reason"]:
         lines.append(f"  reason   {record['reason']}")
+    if unknown := unknown_shapes(record):
+        lines.append(f"  unknown  {unknown}")
     actions = Counter(frame["action"] for frame in record["frames"])
     lines.append(
         "  frames   " + ", ".join(f"{n} {action}" for action, n in sorted(actions.items()))
@@ -120,25 +123,6 @@ def plan_lines(sequence: EchoSequence, like: LabelFile, target: Target) -> list[
     if target.record is None:
         return [*lines, f"  writes   {target.place}"]
     return [*lines, f"  writes   {target.place}: {', '.join(f.name for f in target.files)}"]
-
-
-def frames_text(frames: Iterable[int]) -> str:
-    """Ascending frame indices with runs drawn together, cut off when there are many.
-
-    Examples:
-        >>> frames_text([0, 3, 4, 5, 12])
-        '0, 3-5, 12'
-        >>> frames_text(range(0, 40, 2))
-        '0, 2, 4, 6, 8, 10, 12, 14, ...'
-    """
-    runs: list[tuple[int, int]] = []
-    for t in frames:
-        if runs and runs[-1][1] == t - 1:
-            runs[-1] = (runs[-1][0], t)
-        else:
-            runs.append((t, t))
-    texts = [str(a) if a == b else f"{a}-{b}" for a, b in runs[:MAX_RUNS]]
-    return ", ".join(texts + ["..."] * (len(runs) > MAX_RUNS))
 
 
 def _cells(summary: CriterionSummary) -> tuple[str, str, str, str]:

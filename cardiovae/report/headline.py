@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cardiovae.report.tables import Audit, failures
-from cardiovae.report.wording import count, number, with_unit
+from cardiovae.report.wording import count, frames_text, number, with_unit
 
 Record = Mapping[str, Any]
 _UNJUDGED = "; their motion could not be judged"
@@ -81,6 +81,20 @@ def tiles(record: Record) -> tuple[Tile, ...]:
         _motion_tile(before, after),
         Tile("frames kept bit for bit", "", str(kept), f"of {len(frames)}"),
         _changed_tile(frames),
+    )
+
+
+def unknown_shapes(record: Record) -> str:
+    """A warning where the prior does not know shapes like the input's; empty where it does."""
+    frames = [frame["frame"] for frame in record["frames"] if frame["out_of_distribution"]]
+    if not frames:
+        return ""
+    n = len(record["frames"])
+    which = "The only frame is" if n == 1 else f"{len(frames)} of {n} frames are"
+    where = "" if len(frames) == n else f" ({frames_text(frames)})"
+    return (
+        f"{which} unlike the shapes that prior '{record['prior']['name']}' was trained on{where}: "
+        "check size, orientation, field of view and spacing, and compare the result with the image"
     )
 
 

@@ -21,7 +21,14 @@ from cardiovae.report import palette
 from cardiovae.report.curves import figures
 from cardiovae.report.figures import verdict_strip
 from cardiovae.report.frames import frame_views
-from cardiovae.report.headline import audit_pairs, good, headline, judges, tiles
+from cardiovae.report.headline import (
+    audit_pairs,
+    good,
+    headline,
+    judges,
+    tiles,
+    unknown_shapes,
+)
 from cardiovae.report.pictures import viewport
 from cardiovae.report.tables import anatomy_rows, temporal_rows
 from cardiovae.report.wording import ACTIONS, number
@@ -85,6 +92,7 @@ def report_page(
         title=record["source"].replace("\\", "/").rpartition("/")[2] or record["source"],
         headline=headline(record),
         good=good(record),
+        unknown=unknown_shapes(record),
         tiles=tiles(record),
         judges=judges(record),
         frames=frame_views(record, before, after, uncertainty, view),

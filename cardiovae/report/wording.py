@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
 NOT_MEASURABLE = "not measurable"
+MAX_RUNS = 8
 NOISE = 1e-9  # mm, degrees or shares: below it a value is the rounding of a sum
 UNITS = {"mm2": "mm²", "px2": "px²", "deg": "°", "ratio": "", "flag": ""}
 ACTIONS = {
@@ -134,3 +135,22 @@ def count(n: int, one: str, many: str = "") -> str:
         ('1 frame', '3 frames')
     """
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def frames_text(frames: Iterable[int]) -> str:
+    """Ascending frame indices with runs drawn together, cut off when there are many.
+
+    Examples:
+        >>> frames_text([0, 3, 4, 5, 12])
+        '0, 3-5, 12'
+        >>> frames_text(range(0, 40, 2))
+        '0, 2, 4, 6, 8, 10, 12, 14, ...'
+    """
+    runs: list[tuple[int, int]] = []
+    for t in frames:
+        if runs and runs[-1][1] == t - 1:
+            runs[-1] = (runs[-1][0], t)
+        else:
+            runs.append((t, t))
+    texts = [str(a) if a == b else f"{a}-{b}" for a, b in runs[:MAX_RUNS]]
+    return ", ".join(texts + ["..."] * (len(runs) > MAX_RUNS))
