@@ -1,7 +1,7 @@
 """Left ventricular volume and ejection fraction by Simpson's method of disks.
 
 Twenty disks, biplane where both apical views are there: V = pi / 4 * sum(d2 * d4) * L / 20, with
-the longer of the two axes as L (the lab's computation, METHODS 7.6 of the project's notes; the
+the longer of the two axes as L (METHODS 7.6, after `heart_us.py` of the public code `vital`; the
 recommendation of Lang et al., J Am Soc Echocardiogr 28(1), 2015). A single view stands for both.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,9 +100,12 @@ def tiles(record: Record) -> list[Tile]:
         _tile("Valid frames, camus", valid, "percent", "% of frames", more_is_better=True)
     )
     ef = {side: a["mae"] for side, a in record["ejection"]["agreement"].items()}
-    note = "percentage points, mean absolute error"
-    found.append(_tile("Ejection fraction", ef, "percent", note, more_is_better=False))
-    return found
+    tile = _tile("Ejection fraction, MAE", ef, "percent", "% points", more_is_better=False)
+    change = record["ejection"]["mae_change"]["value"]
+    if is_number(change):  # the two sides may be measurable in different patients
+        words = f"% points; same patients: {text.fixed(change, 'percent', signed=True)}"
+        tile = dataclasses.replace(tile, note=words, good=change < 0 if change else None)
+    return [*found, tile]
 
 
 def _tile(
