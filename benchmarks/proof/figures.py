@@ -96,7 +96,8 @@ def _agreement(m: Measured) -> Figure:
             found = m.pool(part, name)
             error = found.ef - found.ef_true
             ax.plot((found.ef + found.ef_true) / 2, error, ".", color=BLUE, ms=3, alpha=0.6)
-            mean, sd = np.nanmean(error), np.nanstd(error, ddof=1)
+            known = error[np.isfinite(error)]
+            mean, sd = (known.mean(), known.std(ddof=1)) if known.size > 1 else (np.nan, np.nan)
             for value, style in ((mean, "-"), (mean - 1.96 * sd, "--"), (mean + 1.96 * sd, "--")):
                 ax.axhline(value, color=RED, lw=1, ls=style)
             title = f"{PARTS[part].partition(',')[0]}: {'input' if name == INPUT else name}"

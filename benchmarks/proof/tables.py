@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.evaluation.agreement import agreement
-from cardiovae.evaluation.bootstrap import Interval
 from proof.pools import Pool, absolute_errors, difference, known_mean, smoother
+from proof.text import interval, number, percent, with_interval
 from proof.unknown import KINDS, STATES
-from proof.verdicts import FULL, INPUT, RARE_PERCENT, Measured, Verdict, compared, with_interval
+from proof.verdicts import FULL, INPUT, RARE_PERCENT, Measured, Verdict, compared
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -219,27 +219,3 @@ def _unknown_cells(m: Measured, group: str) -> list[str]:
         *dice,
         percent(np.array([s == "not_corrected" for s in found.status])),
     ]
-
-
-def percent(flags: NDArray[np.bool_]) -> str:
-    """Share of flags that are set, in percent; "-" of none.
-
-    Examples:
-        >>> percent(np.array([True, False, False])), percent(np.array([True]))
-        ('33.3', '100')
-    """
-    if not flags.size:
-        return "-"
-    share = 100 * np.count_nonzero(flags) / flags.size
-    return "100" if share == 100 else f"{share:.2f}" if share > 99 else f"{share:.1f}"
-
-
-def number(value: float, digits: int) -> str:
-    """A number, "-" where there is none."""
-    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
-
-
-def interval(found: Interval, digits: int) -> str:
-    """An estimate and its interval."""
-    value, low, high = (number(v, digits) for v in (found.value, found.low, found.high))
-    return f"{value} [{low}, {high}]"

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cardiovae.evaluation.bootstrap import Interval
 from proof.pools import (
@@ -24,6 +23,7 @@ from proof.pools import (
     smoother,
 )
 from proof.records import Record
+from proof.text import number, signed, with_interval
 from proof.unknown import KINDS, STATES
 
 FULL, INPUT = "full", "identity"
@@ -178,9 +178,9 @@ def _single_frames(m: Measured, part: str) -> Iterator[Verdict]:
     drops = [relative_drop(pairs[0][:, s], pairs[1][:, s]) for s in range(len(NAMES))]
     yield Verdict(
         f"(a) invalid frames: mean Hausdorff at least {100 * LEAST_DROP:.0f} % below the input's",
-        " / ".join(f"{100 * drop:.1f} %" for drop in drops)
-        + f"; all structures {100 * relative_drop(*pairs):.1f} %",
-        HELD if min(drops) >= LEAST_DROP else MISSED,
+        " / ".join(number(100 * drop, 1) for drop in drops)
+        + f" %; all structures {number(100 * relative_drop(*pairs), 1)} %",
+        HELD if all(d >= LEAST_DROP for d in drops if math.isfinite(d)) else MISSED,
     )
     for other in (name for name in m.methods if name not in (FULL, INPUT)):
         dice, distance = compared(m, part, FULL, other, invalid=True)
@@ -213,7 +213,7 @@ def _cines(m: Measured, part: str) -> Iterator[Verdict]:
     times = smoother(found, given)
     yield Verdict(
         f"({part}) LV area at least {LEAST_SMOOTHER:.0f} times smoother than the input's",
-        f"{times:.1f} times",
+        f"{number(times, 1)} times",
         HELD if times >= LEAST_SMOOTHER else MISSED,
     )
 
@@ -223,10 +223,10 @@ def _ejection(m: Measured, part: str, name: str, when: str) -> Verdict:
     errors = [absolute_errors(getattr(p, name), p.ef_true) for p in (found, given)]
     change = difference(*errors, found.case_patients, m.rng())
     both = np.isfinite(errors[0]) & np.isfinite(errors[1])
+    means = [known_mean(e[both]) for e in errors]
     return Verdict(
         f"({part}) EF MAE at {when} not above the input's",
-        f"{known_mean(_where(errors[0], both)):.2f} against "
-        f"{known_mean(_where(errors[1], both)):.2f} points, {with_interval(change, 2)}",
+        f"{number(means[0], 2)} against {number(means[1], 2)} points, {with_interval(change, 2)}",
         judged([change], -1, strictly=False),
     )
 
@@ -249,26 +249,3 @@ def _unknown(m: Measured, part: str) -> Iterator[Verdict]:
             "; ".join(measured),
             MISSED if total else HELD,
         )
-
-
-def _where(values: NDArray[np.float64], rows: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return np.asarray(values[rows], np.float64)
-
-
-def with_interval(number: Interval, digits: int) -> str:
-    """A difference with its interval.
-
-    Examples:
-        >>> with_interval(Interval(0.5, -0.25, 1.0), 1)
-        '+0.5 [-0.2, +1.0]'
-    """
-    if math.isnan(number.value):
-        return "-"
-    if math.isnan(number.low):
-        return f"{number.value:+.{digits}f}"
-    return f"{number.value:+.{digits}f} [{number.low:+.{digits}f}, {number.high:+.{digits}f}]"
-
-
-def signed(numbers: Sequence[Interval], digits: int) -> str:
-    """Differences of LV, MYO and LA with their intervals."""
-    return " / ".join(with_interval(number, digits) for number in numbers)
