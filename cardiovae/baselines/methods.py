@@ -160,6 +160,7 @@ def _by_prior(
     from cardiovae.baselines.outcome import Latent, recorded
     from cardiovae.correction.judge import Judge
     from cardiovae.correction.scene import see
+    from cardiovae.correction.usual import usual
 
     say("audit")
     judge = Judge(sequence, config.anatomy_sets(), config.temporal_sets())
@@ -171,10 +172,11 @@ def _by_prior(
     if scene is not None:  # else no frame shows a heart, and there is nothing to go by
         found = _found(method, scene, prior, bank, judge.only_required())
         labels = found.labels
-        latent = replace(latent, before=bank.density.percentile(scene.encoded))
+        latent = replace(latent, usual=usual(scene, bank))
         if found.codes is not None:
             moves = np.asarray(np.linalg.norm(found.codes - scene.encoded, axis=1))
-            latent = replace(latent, moves=moves, after=bank.density.percentile(found.codes))
+            after = bank.typical(sequence.structures).density_percentile(found.codes)
+            latent = replace(latent, moves=moves, after=after)
     say("audit again")
     return recorded(method, judge, before, labels, latent, config, seed)
 

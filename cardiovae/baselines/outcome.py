@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from cardiovae.correction.record import (
     Correction,
     frame_changes,
 )
+
+if TYPE_CHECKING:
+    from cardiovae.correction.usual import Usual
 
 NO_PRIOR: Mapping[str, Any] = MappingProxyType(
     {"name": "none", "license": "none: no prior was used", "sha256": {}}
@@ -51,21 +54,21 @@ class Latent:
 
     Args:
         moves: Way from the encoder's code to the code used, shape (T,).
-        before: Percentile of the encoder's code among the training codes, shape (T,).
-        after: Percentile of the code used, shape (T,).
+        after: Percentile of the code used among the training codes, shape (T,).
         prior: Name, license and file hashes of the prior.
+        usual: How usual the input's shapes are; None = not known.
     """
 
     moves: NDArray[np.float64]
-    before: NDArray[np.float64]
     after: NDArray[np.float64]
     prior: Mapping[str, Any]
+    usual: Usual | None = None
 
     @classmethod
     def unknown(cls, n_frames: int, prior: Mapping[str, Any] = NO_PRIOR) -> Latent:
         """Nothing is known of any frame."""
         nothing = np.full(n_frames, math.nan)
-        return cls(nothing, nothing, nothing, prior)
+        return cls(nothing, nothing, prior)
 
 
 def recorded(
@@ -101,6 +104,7 @@ def recorded(
         KEPT if not c else REPAIRED if new.passed and not old.passed else CHANGED
         for c, old, new in zip(changed, before[0].frames, after[0].frames, strict=True)
     ]
+    nothing = np.full(sequence.n_frames, math.nan)
     return Correction(
         original=sequence,
         sequence=result,
@@ -113,9 +117,10 @@ def recorded(
             labels,
             before[0],
             actions=actions,
-            detail=np.full(sequence.n_frames, math.nan),
+            detail=nothing,
             displacement=latent.moves,
-            density=(latent.before, latent.after),
+            density=(nothing if latent.usual is None else latent.usual.density, latent.after),
+            usual=latent.usual,
         ),
         uncertainty=None,
         prior=latent.prior,
