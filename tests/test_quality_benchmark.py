@@ -87,6 +87,8 @@ def single(patient: str, *, valid: bool, same: bool, dice: float, distance: floa
         "hausdorff_mm": [[distance, distance, None]],
         "area_mm2": [100.0],
         "density": [50.0],
+        "typicality": [50.0],
+        "flagged": [False],
     }
 
 

@@ -11,7 +11,6 @@ from proof.cases import IMAGES, SEVERITIES, Settings
 from proof.verdicts import (
     HELD,
     MISSED,
-    RARE_PERCENT,
     REPLACED_SHARE,
     UNDECIDED,
     Measured,
@@ -163,9 +162,10 @@ def _unknown(m: Measured, part: str, settings: Settings) -> list[str]:
         "## What the prior does not know",
         "",
         "Real masks as the prior never saw them, sound or broken by the corruption model first "
-        "(severity 0.6), corrected by `full`. The density percentile is that of the input's code "
-        f"among the training codes; below {RARE_PERCENT:.0f} % a frame counts as flagged. "
-        '"Labels changed" is the number of changed pixels over that of labelled ones; a frame '
+        "(severity 0.6), corrected by `full`. Percentiles are those of the input among the "
+        "training shapes: of its code, and of code and misfit together, by which a frame is "
+        'flagged as out of distribution. "Labels changed" is the number of changed pixels over '
+        "that of labelled ones; a frame "
         f"with more than {100 * REPLACED_SHARE:.0f} % counts as replaced.",
         "",
         *tables.unknown_table(m),

@@ -27,7 +27,9 @@ class Pool:
         same: Came back bit for bit, shape (F,).
         changed_share: Changed pixels over labelled ones, shape (F,).
         dice, hausdorff_mm: Against the truth: LV, MYO, LA, shape (F, 3), NaN where undefined.
-        density: Percentile of the input among the training codes, shape (F,).
+        density: Percentile of the input's code among the training codes, shape (F,).
+        typicality: The same of code and misfit together.
+        flagged: Whether the input is said to be out of distribution, shape (F,).
         case_patients: Patient of each case.
         steady: Passes `tmi2022`, and `rl4seg3d`, shape (C, 2); no rows for single frames.
         ef, ef_at, ef_reference, ef_true: Ejection fractions in percent, shape (C,): at the
@@ -47,6 +49,8 @@ class Pool:
     dice: Values
     hausdorff_mm: Values
     density: Values
+    typicality: Values
+    flagged: Flags
     case_patients: tuple[str, ...]
     steady: Flags
     ef: Values
@@ -79,6 +83,8 @@ def pool(records: Sequence[Record]) -> Pool:
         dice=frames("dice"),
         hausdorff_mm=frames("hausdorff_mm"),
         density=frames("density"),
+        typicality=frames("typicality"),
+        flagged=frames("flagged") > 0,
         case_patients=tuple(r["patient"] for r in records),
         steady=np.array([r["steady"] for r in records if r["steady"]], bool).reshape(-1, 2),
         ef=each("ef"),

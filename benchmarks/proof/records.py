@@ -41,6 +41,8 @@ def record(case: Case, done: Correction, seconds: float) -> Record:
         "hausdorff_mm": _numbers(scores.hausdorff_mm, 4),
         "area_mm2": _numbers(area, 2),
         "density": _numbers(np.array([change.density_before for change in done.frames]), 3),
+        "typicality": _numbers(np.array([change.typicality for change in done.frames]), 3),
+        "flagged": [change.out_of_distribution for change in done.frames],
         **(_ejection(case, done) if cine else {}),
     }
 

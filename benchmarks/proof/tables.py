@@ -12,7 +12,7 @@ from cardiovae.evaluation.agreement import agreement
 from proof.pools import Pool, absolute_errors, difference, known_mean, smoother
 from proof.text import interval, number, percent, with_interval
 from proof.unknown import KINDS, STATES
-from proof.verdicts import FULL, INPUT, RARE_PERCENT, Measured, Verdict, compared
+from proof.verdicts import FULL, INPUT, Measured, Verdict, compared
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -187,7 +187,8 @@ def unknown_table(m: Measured) -> list[str]:
         "valid before %",
         "valid after %",
         "density percentile, median",
-        f"below {RARE_PERCENT:.0f} %, flagged",
+        "typicality percentile, median",
+        "flagged %",
         "frames changed %",
         "labels changed %",
         "Dice to its truth, before",
@@ -208,12 +209,12 @@ def _unknown_cells(m: Measured, group: str) -> list[str]:
     dice = (
         " / ".join(number(known_mean(p.dice[:, s]), 2) for s in range(3)) for p in (given, found)
     )
-    known = found.density[np.isfinite(found.density)]
+    percentiles = (values[np.isfinite(values)] for values in (found.density, found.typicality))
     return [
         percent(given.valid[:, 0]),
         percent(found.valid[:, 0]),
-        number(float(np.median(known)) if known.size else math.nan, 1),
-        percent(found.density < RARE_PERCENT),
+        *(number(float(np.median(p)) if p.size else math.nan, 1) for p in percentiles),
+        percent(found.flagged),
         percent(~found.same),
         f"{100 * known_mean(found.changed_share):.1f}",
         *dice,

@@ -31,7 +31,6 @@ SETS = ("camus", "camus-public")
 TEMPORAL = ("tmi2022", "rl4seg3d")
 NAMES = ("LV", "MYO", "LA")
 LEAST_DROP, LEAST_SMOOTHER, MOST_HARM = 0.40, 5.0, 0.005
-RARE_PERCENT = 1.0  # codes rarer than that among the training codes count as unknown
 REPLACED_SHARE = 0.5
 HELD, UNDECIDED, MISSED = "held", "undecided", "missed"
 
@@ -237,12 +236,11 @@ def _unknown(m: Measured, part: str) -> Iterator[Verdict]:
         measured, total = [], 0
         for state in STATES:
             found = m.pool(f"{part}/{kind}-{state}", FULL)
-            flagged = found.density < RARE_PERCENT
-            silent = int((~flagged & (found.changed_share > REPLACED_SHARE)).sum())
+            silent = int((~found.flagged & (found.changed_share > REPLACED_SHARE)).sum())
             total += silent
             measured.append(
-                f"{state}: {int(flagged.sum())} flagged, {silent} of {flagged.size} replaced "
-                "without a flag"
+                f"{state}: {int(found.flagged.sum())} of {found.flagged.size} flagged, {silent} "
+                "replaced without a flag"
             )
         yield Verdict(
             f"(unknown) {text}: flagged, or not replaced",
