@@ -93,7 +93,7 @@ def read_weights(prior: ShapePrior, name: str) -> Mapping[str, Tensor]:
         raise ModelError(
             f"prior '{prior.name}': {path} is missing, so method '{name}' has no model here; "
             "take --prior camus, or train it with 'python benchmarks/train_baselines.py "
-            f"{prior.folder}'"
+            f"{prior.folder} --preset {prior.name}' in a checkout"
         )
     try:
         return dict(load_file(path))
@@ -105,8 +105,8 @@ def damaged(prior: ShapePrior, name: str, error: Exception) -> ModelError:
     """The error for a file that cannot be what it should."""
     return ModelError(
         f"prior '{prior.name}': {weights_path(prior.folder, name)} is damaged or of another "
-        f"version ({error}); reinstall cardiovae or train it again with "
-        f"'python benchmarks/train_baselines.py {prior.folder}'"
+        f"version ({error}); reinstall cardiovae or train it again with 'python "
+        f"benchmarks/train_baselines.py {prior.folder} --preset {prior.name}'"
     )
 
 
