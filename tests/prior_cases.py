@@ -11,7 +11,7 @@ from cardiovae.prior.folder import ShapePrior
 from cardiovae.prior.grid import KNOT_SHAPE, ORIGIN_MM
 from cardiovae.prior.seen import Seen
 from cardiovae.prior.shapes import ShapeTable, build_shapes
-from cardiovae.prior.train import TrainConfig
+from cardiovae.prior.state import TrainConfig
 from cardiovae.sequence import EchoSequence
 
 torch.set_num_threads(1)  # on networks this small, waking threads takes longer than the work
@@ -100,8 +100,10 @@ def linear_prior(folder, spread: float = 1.5, n: int = 40) -> ShapePrior:
     rng = np.random.default_rng(5)
     codes = rng.normal(0, spread, (n, LinearShapes.latent_dim))
     seen = Seen(codes, rng.uniform(0.3, 0.6, n))
+    network = LinearShapes()
     return ShapePrior(
-        LinearShapes(),
+        network,
+        network,
         (seen, seen, seen),
         np.full(n, np.nan),
         np.arange(n) // 2,

@@ -113,13 +113,14 @@ def state_of(module):
     return torch.cat([v.double().flatten() for v in module.state_dict().values()])
 
 
-def test_learning_errors_changes_the_encoder_alone(files, table):
+def test_learning_errors_changes_the_readers_encoder_alone(files, table):
     pairs = pairs_of(files, {"patient0", "patient1"})
     shapes = train(table, table, TINY).average
-    both = train(table, table, CONFIG, pairs=pairs).average
+    both = train(table, table, CONFIG, pairs=pairs)
+    assert torch.equal(state_of(shapes), state_of(both.average))
     for name in ("from_code", "decoder", "instant"):
-        assert torch.equal(state_of(getattr(shapes, name)), state_of(getattr(both, name)))
-    assert not torch.equal(state_of(shapes.encoder), state_of(both.encoder))
+        assert torch.equal(state_of(getattr(shapes, name)), state_of(getattr(both.reader, name)))
+    assert not torch.equal(state_of(shapes.encoder), state_of(both.reader.encoder))
 
 
 @pytest.mark.parametrize("stop", [3, 4, 5, 6])
@@ -133,6 +134,7 @@ def test_a_run_that_stops_while_learning_errors_equals_an_unbroken_one(
     unbroken = train(table, table, CONFIG, pairs=pairs)
     assert resumed.step == 7
     assert torch.equal(state_of(resumed.average), state_of(unbroken.average))
+    assert torch.equal(state_of(resumed.reader), state_of(unbroken.reader))
     with pytest.raises(ModelError, match="other training data"):
         train(table, table, CONFIG, pairs=pairs_of(files, {"patient0"}), checkpoint=checkpoint)
 

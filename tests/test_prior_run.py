@@ -14,11 +14,11 @@ from prior_cases import drawn_sequence
 from cardiovae.errors import ConfigError, FileError, ModelError
 from cardiovae.prior.card import model_card
 from cardiovae.prior.evaluate import canonical_attributes, evaluate_fidelity
-from cardiovae.prior.folder import FILES, load_prior
+from cardiovae.prior.folder import FILES, READER, load_prior
 from cardiovae.prior.grid import place
 from cardiovae.prior.pairs import AdaptConfig
 from cardiovae.prior.run import CHECKPOINT, read_recipe, train_prior
-from cardiovae.prior.train import TrainConfig
+from cardiovae.prior.state import TrainConfig
 from cardiovae.sequence import EchoSequence
 
 QUICK = ("train.n_steps=2", "train.validate_every=1", "data.spacing_mm=[2.0, 2.0]")
@@ -117,6 +117,34 @@ def test_a_finished_prior_is_not_replaced_by_accident(trained):
 def test_a_preset_that_learns_errors_asks_for_them(tmp_path):
     with pytest.raises(ConfigError, match="--errors"):
         train_prior("tiny", None, tmp_path / "x", overrides=[*QUICK, "train.adapt.n_steps=1"])
+
+
+def test_a_prior_that_learned_errors_reads_broken_masks_its_own_way(trained, tmp_path):
+    shapes = [drawn_sequence(size) for size in np.linspace(0.9, 1.1, 4)]
+    names = [f"patient{i}_A4C_{t}" for i in range(4) for t in ("ED", "ES")]
+    masks = np.stack([s.frame(t) for s in shapes for t in (0, 1)])
+    spacing = np.tile(shapes[0].spacing_mm, (8, 1))
+    np.savez(tmp_path / "truth.npz", masks=masks, names=names, spacing_mm=spacing)
+    masks[:, :9, :9] = 1
+    np.savez(tmp_path / "drawn.npz", masks=masks, names=names, spacing_mm=spacing)
+    rows = ["patient,split", *(f"patient{i},{'val' if i == 3 else 'train'}" for i in range(4))]
+    (tmp_path / "split.csv").write_text("\n".join(rows) + "\n")
+    split = f"data.split={tmp_path / 'split.csv'}"
+    overrides = [*QUICK, split, "train.adapt.n_steps=2"]
+    prior = train_prior(
+        "tiny",
+        str(tmp_path / "truth.npz"),
+        tmp_path / "out",
+        errors=str(tmp_path / "drawn.npz"),
+        overrides=overrides,
+    )
+    assert (prior.folder / READER).is_file()
+    assert prior.provenance["errors"]["pairs"] > 0
+    own, readers = (n.state_dict() for n in (prior.network, prior.reader))
+    changed = {name for name in own if not torch.equal(own[name], readers[name])}
+    assert changed
+    assert all(name.startswith(("encoder.", "to_posterior.")) for name in changed)
+    assert trained.reader is trained.network
 
 
 class StopError(Exception):

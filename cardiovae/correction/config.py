@@ -35,8 +35,8 @@ class BlendConfig:
     move by less than `same_mm` keeps the input's own label.
     """
 
-    sound_mm: float = 1.5
-    broken_mm: float = 3.5
+    sound_mm: float = 1.0
+    broken_mm: float = 2.5
     margin_mm: float = 4.0
     soft_mm: float = 2.8
     same_mm: float = 0.35

@@ -84,15 +84,15 @@ def see(
     decoded = canvas_distances(decode(prior.network, encoded))
     misfit = misfit_mm(measured, decoded, inside, sequence.structures)
     codes = encoded.copy()
-    codes[broken] = fit_codes(
-        prior,
-        encoded[broken],
-        knots_of(measured[broken]),
-        knots_of(inside),
-        sequence.structures,
-        fit,
-    )
-    if fit.n_steps:
+    if broken.any():
+        codes[broken] = fit_codes(
+            prior,
+            encode(prior.reader, seen[broken], inside, sequence.structures)[0],
+            knots_of(measured[broken]),
+            knots_of(inside),
+            sequence.structures,
+            fit,
+        )
         decoded[broken] = canvas_distances(decode(prior.network, codes[broken]))
     trust = _trust(sequence.labels, cleaned, shares, decoded)
     trust = np.where(broken, trust, 1.0)

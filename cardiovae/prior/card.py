@@ -74,6 +74,18 @@ def _training(provenance: Mapping[str, Any]) -> str:
         f"`provenance.json`. {latent['dimensions']} latent dimensions, of which the first "
         f"{len(latent['attributes'])} follow {', '.join(latent['attributes'])}; "
         f"{latent['codes']} training codes in `latent.npz`. Made with {versions}."
+        + _errors(provenance.get("errors"))
+    )
+
+
+def _errors(errors: Mapping[str, Any] | None) -> str:
+    """What the reader of broken masks learned from; empty where there is none."""
+    if not errors:
+        return ""
+    return (
+        f"\n\nA second encoder (`reader.safetensors`) reads broken masks: {errors['n_steps']} steps "
+        f"on simulated damage and {errors['pairs']} pairs of a network's predictions and their "
+        f"references, training patients alone (`{errors['source']}`)."
     )
 
 

@@ -28,6 +28,7 @@ from cardiovae.prior.seen import Seen
 from cardiovae.prior.shipped import (
     DEFAULT_PRIOR,
     FILES,
+    READER,
     file_hashes,
     prior_folder,
     shipped_priors,
@@ -65,6 +66,8 @@ class ShapePrior:
 
     Args:
         network: The network in evaluation mode, without gradients to its weights.
+        reader: The network that encodes broken masks: with another encoder where errors were
+            learned, the same network elsewhere.
         seen: The training shapes as the network sees them with LV alone, with LV and MYO, and
             with all structures annotated: codes (N, D) and misfits in mm (N,).
         instants: Their cardiac instants, ED 0 to ES 1, NaN where unknown, shape (N,).
@@ -74,6 +77,7 @@ class ShapePrior:
     """
 
     network: ShapeVAE
+    reader: ShapeVAE
     seen: tuple[Seen, Seen, Seen]
     instants: NDArray[np.float64]
     patients: NDArray[np.int64]
@@ -113,7 +117,12 @@ def load_prior(name: str = DEFAULT_PRIOR, *, device: str = "cpu") -> ShapePrior:
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         network = ShapeVAE(config["latent_dim"], config["width"])
-        network.load_state_dict(load_file(folder / "weights.safetensors"))
+        weights = load_file(folder / "weights.safetensors")
+        network.load_state_dict(weights)
+        reader = network
+        if (folder / READER).is_file():
+            reader = ShapeVAE(config["latent_dim"], config["width"])
+            reader.load_state_dict({**weights, **load_file(folder / READER)})
         with (folder / "latent.npz").open("rb") as stream:
             latent = np.load(stream, allow_pickle=False)
             seen = _read_seen(latent)
@@ -126,9 +135,10 @@ def load_prior(name: str = DEFAULT_PRIOR, *, device: str = "cpu") -> ShapePrior:
             f"prior '{name}': {folder} is damaged or of another version ({error}); reinstall "
             "cardiovae or train the prior again"
         ) from error
-    network.eval().requires_grad_(False)
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ShapePrior(network, seen, instants, patients, provenance, folder)
+    for each in (network, reader):
+        each.eval().requires_grad_(False)
+        each.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ShapePrior(network, reader, seen, instants, patients, provenance, folder)
 
 
 def _check_fit(
@@ -168,23 +178,32 @@ def save_prior(
     patients: NDArray[np.integer],
     provenance: Mapping[str, Any],
     card: str,
+    reader: ShapeVAE | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a prior's folder; `provenance.json` last, so its presence means "complete".
 
-    A bank that a replaced prior had goes: its codes mean nothing to other weights.
+    Of a `reader` only the encoder is kept. A bank that a replaced prior had goes, and so does its
+    reader: they mean nothing to other weights.
 
     Raises:
         FileError: A file is in the way and `overwrite` is false.
     """
     if overwrite:
-        for stale in ("provenance.json", BANK):
+        for stale in ("provenance.json", BANK, READER):
             (folder / stale).unlink(missing_ok=True)
     write_text(
         folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False), overwrite=overwrite
     )
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     write_bytes(folder / "weights.safetensors", save(weights), overwrite=overwrite)
+    if reader is not None:
+        encoder = {
+            name: value.contiguous()
+            for name, value in reader.state_dict().items()
+            if name.startswith(("encoder.", "to_posterior."))
+        }
+        write_bytes(folder / READER, save(encoder), overwrite=overwrite)
     with staged(folder / "latent.npz", overwrite=overwrite) as path:
         np.savez_compressed(
             path,

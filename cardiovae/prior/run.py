@@ -24,12 +24,8 @@ from cardiovae.prior.fidelity import REGULARIZED
 from cardiovae.prior.folder import ShapePrior, load_prior, save_prior
 from cardiovae.prior.pairs import PairTable, load_pairs
 from cardiovae.prior.seen import SCHEMES, seen_with
-from cardiovae.prior.train import (
-    TrainConfig,
-    TrainState,
-    train,
-    validate,
-)
+from cardiovae.prior.state import TrainConfig, TrainState
+from cardiovae.prior.train import train, validate
 
 CHECKPOINT = "checkpoint.pt"
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -166,7 +162,7 @@ def _write(
         "data": dict(cohort.facts),
         "errors": dict(errors) or None,
         "training": {
-            "n_steps": state.step,
+            "n_steps": recipe.train.n_steps,
             "batch_size": recipe.train.batch_size,
             "seed": recipe.train.seed,
         },
@@ -191,6 +187,7 @@ def _write(
         network,
         config=dataclasses.asdict(recipe.train),
         seen=seen,
+        reader=state.reader,
         instants=cohort.training.instant,
         patients=cohort.patients,
         provenance=provenance,

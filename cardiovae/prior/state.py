@@ -1,0 +1,161 @@
+"""Settings and state of a training run, and the checkpoint that holds them."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cardiovae.errors import ModelError
+from cardiovae.io.atomic import staged
+from cardiovae.prior.augment import AugmentConfig
+from cardiovae.prior.network import ShapeVAE
+from cardiovae.prior.pairs import AdaptConfig
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """Weights of the objective's terms; a weight of 0 switches its term off.
+
+    `beta`: KL divergence. `gamma`, `delta`: weight and steepness of the attribute term
+    (attribute-regularized VAE). `instant`: constraint on the cardiac instant (constrained VAE).
+    """
+
+    distance: float = 0.1
+    cross_entropy: float = 1.0
+    dice: float = 1.0
+    beta: float = 1e-4
+    gamma: float = 0.05
+    delta: float = 10.0
+    instant: float = 0.02
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training run apart from its data."""
+
+    latent_dim: int = 48
+    width: int = 32
+    batch_size: int = 64
+    n_steps: int = 8000
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warmup_steps: int = 200
+    average: float = 0.998  # decay of the moving average of the weights, which is what is kept
+    validate_every: int = 500
+    seed: int = 0
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    adapt: AdaptConfig = field(default_factory=AdaptConfig)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps that learn shapes, then steps that learn errors."""
+        return self.n_steps + self.adapt.n_steps
+
+
+@dataclass
+class TrainState:
+    """Mutable state of a run: what a checkpoint holds.
+
+    `network` is trained, `average` is the moving average of its weights; once the shapes are
+    learned it stays, and `reader` is the average of what then learns errors.
+    """
+
+    network: ShapeVAE
+    average: ShapeVAE
+    optimizer: torch.optim.Optimizer
+    step: int
+    history: list[dict[str, float]]
+    reader: ShapeVAE | None = None
+
+
+def start(config: TrainConfig) -> TrainState:
+    """The state before the first step."""
+    with torch.random.fork_rng(devices=[]):  # the caller's random state is not ours to change
+        torch.manual_seed(config.seed)
+        network = ShapeVAE(config.latent_dim, config.width)
+        average = ShapeVAE(config.latent_dim, config.width)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average.load_state_dict(network.state_dict())
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    return TrainState(network, average, optimizer, 0, [])
+
+
+def begin_adapting(state: TrainState, config: TrainConfig) -> None:
+    """From the averaged network on, with a fresh optimizer, the encoder alone."""
+    state.network.load_state_dict(state.average.state_dict())
+    state.reader = copy.deepcopy(state.average)
+    state.network.zero_grad(set_to_none=True)  # or the last gradients of what freezes would count
+    encoder = _encoder_alone(state.network)
+    state.optimizer = torch.optim.AdamW(
+        encoder, lr=config.adapt.learning_rate, weight_decay=config.weight_decay
+    )
+
+
+def _encoder_alone(network: ShapeVAE) -> list[torch.nn.Parameter]:
+    """The encoder's parameters, all others being frozen."""
+    network.requires_grad_(False)
+    network.encoder.requires_grad_(True)
+    network.to_posterior.requires_grad_(True)
+    return [*network.encoder.parameters(), *network.to_posterior.parameters()]
+
+
+def save_checkpoint(state: TrainState, path: Path, config: TrainConfig, data: str) -> None:
+    """Write all of a run to `path`; `data` tells the training data from others."""
+    content: dict[str, Any] = {
+        "config": repr(config),
+        "data": data,
+        "network": state.network.state_dict(),
+        "average": state.average.state_dict(),
+        "reader": None if state.reader is None else state.reader.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "step": state.step,
+        "history": state.history,
+    }
+    with staged(path, overwrite=True) as temporary:
+        torch.save(content, temporary)
+
+
+def load_checkpoint(path: Path, config: TrainConfig, data: str | None = None) -> TrainState:
+    """The state of a run that was saved at `path`.
+
+    Args:
+        path: The checkpoint.
+        config: Settings it must have been made with.
+        data: `ShapeTable.fingerprint` of the training shapes it must have been made from; None
+            accepts any.
+
+    Raises:
+        ModelError: Not a checkpoint, or one of other settings or data.
+    """
+    try:
+        content = torch.load(path, weights_only=True)
+        made_with, made_from = content["config"], content.get("data", data)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path}: not a readable checkpoint ({error}); delete it to start over"
+        ) from error
+    if made_with != repr(config) or (data is not None and made_from != data):
+        what = "settings" if made_with != repr(config) else "training data"
+        raise ModelError(
+            f"{path}: this checkpoint was made with other {what}; give another --output folder, "
+            f"or the {what} it was made with"
+        )
+    state = start(config)
+    if content.get("reader") is not None:
+        begin_adapting(state, config)
+        assert state.reader is not None
+        state.reader.load_state_dict(content["reader"])
+    state.network.load_state_dict(content["network"])
+    state.average.load_state_dict(content["average"])
+    state.optimizer.load_state_dict(content["optimizer"])
+    state.step = content["step"]
+    state.history = content["history"]
+    return state
