@@ -83,8 +83,8 @@ def _errors(errors: Mapping[str, Any] | None) -> str:
     if not errors:
         return ""
     return (
-        f"\n\nA second encoder (`reader.safetensors`) reads broken masks: {errors['n_steps']} steps "
-        f"on simulated damage and {errors['pairs']} pairs of a network's predictions and their "
+        "\n\nA second encoder (`reader.safetensors`) reads broken masks: "
+        f"{errors['n_steps']} steps on simulated damage and {errors['pairs']} pairs of a network's predictions and their "
         f"references, training patients alone (`{errors['source']}`)."
     )
 
