@@ -84,8 +84,9 @@ def _errors(errors: Mapping[str, Any] | None) -> str:
         return ""
     return (
         "\n\nA second encoder (`reader.safetensors`) reads broken masks: "
-        f"{errors['n_steps']} steps on simulated damage and {errors['pairs']} pairs of a network's predictions and their "
-        f"references, training patients alone (`{errors['source']}`)."
+        f"{errors['n_steps']} steps on simulated damage and {errors['pairs']} pairs of a "
+        "network's predictions and their references, training patients alone "
+        f"(`{errors['source']}`)."
     )
 
 
