@@ -22,6 +22,7 @@ import torch
 from monai.losses import DiceCELoss
 from monai.networks.nets import UNet
 from numpy.typing import NDArray
+from proof.versions import image_version
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -126,7 +127,8 @@ def train(training: Training) -> UNet:
 
 def trained(training: Training) -> UNet:
     """The network of those settings: read from the cache, or trained and put there."""
-    key = hashlib.sha256(json.dumps(asdict(training), sort_keys=True).encode()).hexdigest()[:12]
+    asked = json.dumps([asdict(training), image_version()], sort_keys=True)
+    key = hashlib.sha256(asked.encode()).hexdigest()[:12]
     path = FOLDER / f"{key}.safetensors"
     if not path.exists():
         network = train(training)

@@ -52,20 +52,34 @@ def test_speckle_is_as_long_as_the_point_spread_function():
         assert found == pytest.approx(math.exp(-1), abs=0.06)
 
 
+def outside(shape: tuple[int, int], half_angle: float) -> np.ndarray:
+    """Pixels of 1 mm beyond the depth of the image or beyond an angle from the top's middle."""
+    rows, cols = np.mgrid[: shape[0], : shape[1]].astype(float)
+    lateral = cols - (shape[1] - 1) / 2
+    beyond = np.abs(np.arctan2(lateral, rows)) > half_angle + 1e-9
+    return beyond | (np.hypot(rows, lateral) > shape[0])
+
+
 def test_a_pixel_outside_the_sector_is_black():
-    labels = heart(0)
-    image = simulate_bmode(
-        labels, SPACING, rng=np.random.default_rng(0), imaging=Imaging(gain_db=40)
-    )
-    height, width, _ = labels.shape
-    rows, cols = np.mgrid[:height, :width].astype(float)
-    lateral = cols - (width - 1) / 2
-    beyond = np.hypot(rows, lateral) > height
-    # The sector is as wide as the image: its edge has the sine of half the width over the depth.
-    beyond |= np.abs(np.arctan2(lateral, rows)) > math.asin(width / 2 / height) + 1e-9
+    labels = np.zeros((120, 130, 1), np.uint8)
+    labels[40:80, 55:75] = Label.LV
+    loud = Imaging(gain_db=40)
+    image = simulate_bmode(labels, SPACING, rng=np.random.default_rng(0), imaging=loud)
+    # As wide as the image at its full depth: the sine is half the width over the depth.
+    beyond = outside((120, 130), math.asin(65 / 120))
     assert 0.2 < beyond.mean() < 0.7
     assert not image[beyond].any()
     assert (image[~beyond] > 0).mean() > 0.99
+
+
+def test_the_sector_widens_for_a_heart_at_its_side():
+    labels = np.zeros((120, 130, 1), np.uint8)
+    labels[50:60, 110:116] = Label.LV  # up to 50.5 mm beside the axis, from 50 mm deep
+    loud = Imaging(gain_db=40)
+    image = simulate_bmode(labels, SPACING, rng=np.random.default_rng(0), imaging=loud)
+    beyond = outside((120, 130), math.atan2(50.5, 50))
+    assert not image[beyond].any()
+    assert (image[labels > 0] > 0).mean() > 0.95
 
 
 @settings(max_examples=5, deadline=None)

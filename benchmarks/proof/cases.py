@@ -75,7 +75,7 @@ def quick(settings: Settings) -> Settings:
         settings,
         n_predictions=48,
         n_hearts=4,
-        n_frames=20,
+        n_frames=16,
         n_masks=24,
         n_unknown=8,
         unet=QUICK,

@@ -75,15 +75,32 @@ def _overlap(m: Measured, parts: list[str]) -> Figure:
     for ax, part in zip(axes[0], parts, strict=True):
         given = m.pool(part, INPUT)
         rows = ~given.valid[:, 0] if part == "a" else np.ones(len(given.valid), bool)
+        points = {}
         for name in m.methods:
             found = m.pool(part, name)
-            x, y = known_mean(found.hausdorff_mm[rows]), known_mean(found.dice[rows])
-            color = {FULL: RED, INPUT: INK}.get(name, BLUE)
-            ax.plot(x, y, "o", color=color, ms=6 if color != BLUE else 4)
-            ax.annotate(name, (x, y), (4, 3), textcoords="offset points", fontsize=7, color=color)
+            points[name] = known_mean(found.hausdorff_mm[rows]), known_mean(found.dice[rows])
+        _scatter(ax, points)
         ax.set(title=PARTS[part], xlabel="Hausdorff distance, mm", ylabel="Dice")
-        ax.margins(0.15)
+        ax.margins(0.2)
+    figure.tight_layout()
     return figure
+
+
+def _scatter(ax: Axes, points: dict[str, tuple[float, float]]) -> None:
+    """Named points; those that lie together share one label."""
+    places = np.array(list(points.values()))
+    reach = np.ptp(places, axis=0).clip(1e-9) / 40
+    names = list(points)
+    while names:
+        first = np.array(points[names[0]])
+        here = [n for n in names if (np.abs(np.array(points[n]) - first) <= reach).all()]
+        color = RED if FULL in here else INK if INPUT in here else BLUE
+        for name in here:
+            own = {FULL: RED, INPUT: INK}.get(name, BLUE)
+            ax.plot(*points[name], "o", color=own, ms=4 if own == BLUE else 6)
+        text = "\n".join(here)
+        ax.annotate(text, first, (5, 0), textcoords="offset points", fontsize=7, color=color)
+        names = [n for n in names if n not in here]
 
 
 def _agreement(m: Measured) -> Figure:

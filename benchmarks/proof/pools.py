@@ -24,6 +24,7 @@ class Pool:
         patients: Patient of each frame.
         valid: Passes `camus`, and `camus-public`, shape (F, 2).
         sound: Whether the input passes `camus` and no temporal criterion flags it, shape (F,).
+        passing: Sound, in a sequence of which the same holds for all frames, shape (F,).
         same: Came back bit for bit, shape (F,).
         changed_share: Changed pixels over labelled ones, shape (F,).
         dice, hausdorff_mm: Against the truth: LV, MYO, LA, shape (F, 3), NaN where undefined.
@@ -44,6 +45,7 @@ class Pool:
     patients: tuple[str, ...]
     valid: Flags
     sound: Flags
+    passing: Flags
     same: Flags
     changed_share: Values
     dice: Values
@@ -78,6 +80,7 @@ def pool(records: Sequence[Record]) -> Pool:
         patients=tuple(r["patient"] for r in records for _ in r["sound"]),
         valid=np.concatenate([np.array(r["valid"], bool).T for r in records]),
         sound=frames("sound") > 0,
+        passing=np.concatenate([np.full(len(r["sound"]), all(r["sound"])) for r in records]),
         same=frames("same") > 0,
         changed_share=frames("changed_share"),
         dice=frames("dice"),

@@ -67,9 +67,9 @@ class Unit:
 
 
 def cut(groups: Iterable[str], methods: Iterable[str], settings: Settings) -> list[Unit]:
-    """Units of all groups and methods."""
+    """Units of all groups and methods, the first cases of every group first."""
     methods = list(methods)
-    return [
+    found = [
         Unit(group, method, start, min(start + size, n), settings)
         for group in groups
         for n, size in ((n_cases(group, settings), CHUNK[group.partition("/")[0]]),)
@@ -77,6 +77,7 @@ def cut(groups: Iterable[str], methods: Iterable[str], settings: Settings) -> li
         for method in methods
         if method in ("full", "identity") or not group.startswith("unknown")
     ]
+    return sorted(found, key=lambda unit: unit.start)
 
 
 def run_unit(unit: Unit) -> None:

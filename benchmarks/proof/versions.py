@@ -12,7 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SUFFIXES = (".py", ".yaml", ".safetensors", ".npz")
 MEASURING = ("cases", "records", "units", "unknown")
-CINES = ("benchmarks/phantom_unet.py", "benchmarks/proof/cases.py", "cardiovae/phantom/")
+IMAGES = ("benchmarks/phantom_unet.py", "cardiovae/phantom/")
+CINES = (*IMAGES, "benchmarks/proof/cases.py")
 # They measure nothing, so work on them keeps what was measured.
 IDLE = ("cardiovae/cli/", "cardiovae/report/")
 
@@ -25,7 +26,7 @@ def code_version() -> str:
         if not path.startswith(IDLE)
         and (
             not path.startswith("benchmarks/")
-            or path == CINES[0]
+            or path == IMAGES[0]
             or path in {f"benchmarks/proof/{name}.py" for name in MEASURING}
         )
     )
@@ -34,6 +35,11 @@ def code_version() -> str:
 def cine_version() -> str:
     """Hash of the code that draws, damages, images and segments phantom cines."""
     return _hash(path for path in _files() if path.startswith(CINES))
+
+
+def image_version() -> str:
+    """Hash of the code that draws hearts, images them, and trains the network."""
+    return _hash(path for path in _files() if path.startswith(IMAGES))
 
 
 def commit() -> str:

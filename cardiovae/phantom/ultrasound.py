@@ -108,8 +108,8 @@ def simulate_bmode(
     """B-mode cine of a label map sequence.
 
     Args:
-        labels: Label map, shape (H, W, T), row 0 at the transducer; its width is taken to be that
-            of the sector.
+        labels: Label map, shape (H, W, T), row 0 at the transducer. The sector is as wide as the
+            image, and wider where the heart is, up to 120 degrees.
         spacing_mm: Distance between pixel centers along (rows, columns) in mm.
         rng: Source of randomness; the same state gives the same cine.
         imaging: Scanner and patient; None = a good window.
@@ -125,7 +125,7 @@ def simulate_bmode(
             f"simulate_bmode: labels have shape (H, W, T), none of them zero; got {labels.shape}"
         )
     imaging = imaging or Imaging()
-    sector = Sector.of(labels.shape[:2], spacing_mm, imaging)
+    sector = Sector.of((labels != Label.BACKGROUND).any(2), spacing_mm, imaging)
     texture = imaging.texture_db * _slow(sector, 12.0, 9.0, rng)
     loss = _amplitude(-_loss_db(sector, imaging, rng))
     haze = _amplitude(imaging.haze_db - 8.7 * sector.radius_mm / imaging.haze_reach_mm)[:, None]
@@ -184,11 +184,13 @@ class Sector:
 
     @classmethod
     def of(
-        cls, shape: tuple[int, int], spacing_mm: tuple[float, float], imaging: Imaging
+        cls, heart: NDArray[np.bool_], spacing_mm: tuple[float, float], imaging: Imaging
     ) -> Sector:
-        """The sector that fills an image of that shape: as deep, and as wide."""
+        """The sector that fills an image (H, W), as deep and as wide, and holds the heart."""
+        shape = heart.shape[0], heart.shape[1]
         depth, half = shape[0] * spacing_mm[0], shape[1] * spacing_mm[1] / 2
-        widest = min(math.asin(min(half / depth, 1.0)), math.radians(WIDEST_DEG))
+        widest = max(math.asin(min(half / depth, 1.0)), _half_angle(heart, spacing_mm))
+        widest = min(widest, math.radians(WIDEST_DEG))
         steps = (imaging.axial_mm, math.radians(imaging.lateral_deg))
         counts = [
             max(2, math.ceil(SAMPLES_PER_SIGMA * span / step) + 1)
@@ -226,6 +228,14 @@ class Sector:
         """Gray levels (R, L) as an image (H, W), 0 outside the sector."""
         image = ndimage.map_coordinates(gray, self.at_pixels, order=1, mode="nearest")
         return np.where(self.inside, np.rint(image), 0).astype(np.uint8)
+
+
+def _half_angle(heart: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> float:
+    """Half the angle under which the transducer sees the heart (H, W), radians."""
+    rows, cols = np.nonzero(heart)
+    lateral = np.abs(cols - (heart.shape[1] - 1) / 2) * spacing_mm[1]
+    angles = np.arctan2(lateral, rows * spacing_mm[0])
+    return float(angles.max()) if angles.size else 0.0
 
 
 def _level_db(tissue: NDArray[np.uint8], blood: NDArray[np.bool_], imaging: Imaging) -> Values:
