@@ -20,6 +20,7 @@ from correct_cases import (
 from cardiovae.audit.audit import audit_sequence
 from cardiovae.audit.criteria import criteria
 from cardiovae.correction.judge import Judge
+from cardiovae.correction.motion import STEADY_MM, without_outliers
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.phantom.shapes import displaced
 
@@ -142,3 +143,24 @@ def test_a_heart_without_its_atrium_is_moved_back_too(jumping, phantom_prior, ph
     assert done.status == "corrected"
     assert done.after[0].passed
     assert set(np.unique(done.sequence.labels)) == {0, Label.LV, Label.MYO}
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 9, 30])
+def test_a_drift_has_no_outliers(n):
+    drift = np.linspace(0, 40, n)[:, None, None, None] * np.ones((1, 3, 2, 2), np.float32)
+    np.testing.assert_allclose(without_outliers(drift)[1:-1], drift[1:-1], atol=1e-4)
+
+
+def test_what_one_frame_alone_shows_is_an_outlier():
+    distances = np.full((9, 3, 4, 4), 7.0, np.float32)
+    distances[4, 1, 2, 2] = -5.0
+    found = without_outliers(distances)
+    assert found[4, 1, 2, 2] == pytest.approx(7.0 - STEADY_MM)
+    found[4, 1, 2, 2] = -5.0
+    np.testing.assert_array_equal(found, distances)
+
+
+def test_small_tremor_is_no_outlier():
+    tremor = np.random.default_rng(0).uniform(-STEADY_MM / 2, STEADY_MM / 2, (12, 3, 4, 4))
+    tremor = tremor.astype(np.float32)
+    np.testing.assert_allclose(without_outliers(tremor), tremor, atol=1e-6)

@@ -64,7 +64,7 @@ class CorrectConfig:
     also_criteria: str | None = "camus-public"
     also_temporal: str | None = "rl4seg3d"
     detail: tuple[float, ...] = (1.0, 0.5, 0.0)
-    strengths: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, 256.0, 2048.0, 32768.0, 1e6)
+    strengths: tuple[float, ...] = tuple(2.0**k for k in (*range(-4, 10), 11, 15, 20))
     n_samples: int = 8
     fit: FitConfig = field(default_factory=FitConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)

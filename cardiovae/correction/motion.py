@@ -1,7 +1,8 @@
 """Motion: smooth the codes over time as little as the temporal criteria ask for.
 
 The codes are smoothed exactly and robustly, keeping the amplitude between ED and ES; what the
-codes do not explain of the contours is smoothed alike, so that detail survives without flicker.
+codes do not explain of the contours is smoothed alike, so that detail survives without flicker;
+what a single frame alone shows at a place is left out of it.
 Frames that need not move stay bit for bit: first only the frames that violate a limit move, then
 their neighbors, then all.
 """
@@ -30,6 +31,8 @@ Smoother = Callable[..., NDArray[np.float64]]
 
 FIXED = 100.0  # weight of a frame that must not move, against 1 for the others
 LEAST_BEAT = 0.7  # share of the LV area's range that must be left: better no result than no beat
+WINDOW = 5  # frames whose median is usual at a place
+STEADY_MM = 1.0  # what one frame may differ from it
 MANY = 0.6  # share of moving frames from which all move: islands of stillness would jump
 
 
@@ -64,7 +67,8 @@ def smooth_motion(
         config: Settings.
     """
     beat = _amplitude(scene.sequence.labels, scene.trust)
-    residual = scene.measured - canvas_distances(decode(prior.network, scene.codes))
+    steady = without_outliers(scene.measured)
+    residual = steady - canvas_distances(decode(prior.network, scene.codes))
     trust = np.maximum(robust_weights(scene.codes, scene.broken), 1e-3)
     for movable in _growing(judge.jumps(scene.sequence.labels), scene.broken):
         everything = bool(movable.all())
@@ -86,6 +90,16 @@ def smooth_motion(
             if keep_amplitude or _amplitude(labels, scene.trust) >= LEAST_BEAT * beat:
                 return Motion(labels, codes, movable, detail, strength)
     return None
+
+
+def without_outliers(distances: Floats) -> Floats:
+    """Distances (T, 3, 128, 96) in mm drawn to within `STEADY_MM` of their median over time.
+
+    What one frame alone shows at a place, though it is valid, is its error there.
+    """
+    window = min(WINDOW, len(distances) - 1 + len(distances) % 2)
+    usual = ndimage.median_filter(distances, size=(window, 1, 1, 1), mode="nearest")
+    return np.asarray(usual + np.clip(distances - usual, -STEADY_MM, STEADY_MM), np.float32)
 
 
 def _amplitude(labels: NDArray[np.uint8], trust: NDArray[np.float64]) -> float:
