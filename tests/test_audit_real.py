@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -25,8 +26,7 @@ def shared(name):
 
 
 def echo_toolkit(name):
-    nibabel = pytest.importorskip("nibabel")
-    image = nibabel.load(shared(f"echo_toolkit_{name}.nii.gz"))
+    image = nib.load(shared(f"echo_toolkit_{name}.nii.gz"))
     labels = np.asarray(image.dataobj).astype(np.uint8).transpose(1, 0, 2)
     across, down = (float(zoom) for zoom in image.header.get_zooms()[:2])
     return EchoSequence(labels, (down, across), LV_MYO.structures, source=name)

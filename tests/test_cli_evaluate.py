@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 from cli_cases import run, truncated, write
 from evaluation_cases import half_ellipse, half_ellipsoid_ml
@@ -245,7 +246,6 @@ def test_json_gives_a_record_per_side_and_the_summary_at_last(capsys, folders):
 
 
 def test_parquet_holds_the_same_rows_with_types(capsys, folders):
-    parquet = pytest.importorskip("pyarrow.parquet")
     evaluated(capsys, folders)
     for name, column, kind in (("frames", "valid_camus", bool), ("sequences", "n_frames", int)):
         rows = parquet.read_table(folders / "out" / f"{name}.parquet").to_pylist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from audit_cases import noise
@@ -270,11 +271,10 @@ def test_a_sequence_without_a_heart_is_flagged(n_frames, phantom_prior, phantom_
 
 
 def real(name):
-    nibabel = pytest.importorskip("nibabel")
     path = DATA / f"echo_toolkit_{name}.nii.gz"
     if not path.is_file():
         pytest.skip(f"{path.name} is not in ../shared/data: real masks are no part of this")
-    image = nibabel.load(path)
+    image = nib.load(path)
     labels = np.asarray(image.dataobj).astype(np.uint8).transpose(1, 0, 2)
     across, down = (float(zoom) for zoom in image.header.get_zooms()[:2])
     return EchoSequence(labels, (down, across), LV_MYO.structures, source=name)
