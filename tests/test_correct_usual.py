@@ -68,6 +68,18 @@ def test_the_record_says_which_frames_are_unknown(phantom_prior, phantom_bank):
     assert all(f.typicality >= 0.5 for f in done.frames if f.frame != 2)
 
 
+def test_what_little_is_left_of_is_never_replaced_without_a_word(phantom_prior, phantom_bank):
+    drawn = cine(n_frames=8)
+    labels = drawn.labels.copy()
+    labels[:, :, 4] = 0
+    labels[100:104, 100:104, 4] = 1  # a speck where there was a heart
+    done = correct(drawn.with_labels(labels), phantom_prior, phantom_bank, config())
+    changed = np.count_nonzero(done.sequence.labels != labels, axis=(0, 1))
+    new = changed > 0.5 * np.count_nonzero(labels, axis=(0, 1))
+    assert new[4]
+    assert all(f.out_of_distribution for f in done.frames if new[f.frame])
+
+
 def test_the_command_warns_and_the_report_too(capsys, tmp_path):
     turned = altered(cine(n_frames=3), lambda frame: frame[::-1, ::-1])
     source = write(tmp_path / "turned.nii.gz", turned.labels, turned.spacing_mm)

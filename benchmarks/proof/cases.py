@@ -115,13 +115,24 @@ def groups(only: str, settings: Settings) -> tuple[str, ...]:
     return tuple(names) if settings.data or only == "c" else ()
 
 
+def cine_index(level: str, i: int) -> int:
+    """Which phantom cine is case `i` of a level: every cine is imaged once, at one quality.
+
+    Examples:
+        >>> [[cine_index(level, i) for i in range(3)] for level in ("heavy", "unet-poor")]
+        [[0, 1, 2], [1, 4, 7]]
+    """
+    return i * len(IMAGES) + list(IMAGES).index(level) if level in IMAGES else i
+
+
 def n_cases(group: str, settings: Settings) -> int:
     """Number of cases of a group."""
-    part = group.partition("/")[0]
+    part, _, level = group.partition("/")
+    cines = range(cine_index(level, 0), 2 * settings.n_hearts, len(IMAGES))
     return {
         "a": settings.n_predictions,
         "b": 1,
-        "c": 2 * settings.n_hearts,
+        "c": len(cines) if level in IMAGES else 2 * settings.n_hearts,
         "harm": settings.n_masks,
         "unknown": settings.n_unknown,
     }[part]
@@ -220,7 +231,7 @@ def simulated(name: str, drawn: Phantom, level: str, settings: Settings) -> Labe
 
 
 def write_cine(i: int, settings: Settings) -> None:
-    """Draw a phantom cine and damage it in every way, once for all methods."""
+    """Draw a phantom cine, damage it at every severity and image it once, for all methods."""
     name, drawn = phantom(i, settings)
     file = cine_file(name, settings)
     if file.exists():
@@ -231,9 +242,8 @@ def write_cine(i: int, settings: Settings) -> None:
         )[0].labels
         for level, severity in SEVERITIES.items()
     }
-    network = trained(settings.unet)
-    for level in IMAGES:
-        found[level] = predict(network, simulated(name, drawn, level, settings))
+    level = list(IMAGES)[i % len(IMAGES)]
+    found[level] = predict(trained(settings.unet), simulated(name, drawn, level, settings))
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part.npz")
     np.savez_compressed(part, **found)
@@ -241,7 +251,7 @@ def write_cine(i: int, settings: Settings) -> None:
 
 
 def _phantom(level: str, i: int, settings: Settings) -> Case:
-    name, drawn = phantom(i, settings)
+    name, drawn = phantom(cine_index(level, i), settings)
     sound = drawn.sequence
     damaged = _array(str(cine_file(name, settings)), level)
     return Case(

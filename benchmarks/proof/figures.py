@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cardiovae.correction.correct import correct_sequence
 from cardiovae.labels import Label
-from proof.cases import IMAGES, Settings, cases, phantom, simulated
+from proof.cases import IMAGES, Settings, cases, cine_index, phantom, simulated
 from proof.pools import known_mean
 from proof.units import CONFIG, prior_and_bank
 from proof.verdicts import FULL, INPUT, Measured
@@ -154,7 +154,7 @@ def _pictures(m: Measured, settings: Settings) -> Figure:
     done = correct_sequence(
         case.sequence, *prior_and_bank(settings.prior), CONFIG, rng=np.random.default_rng(0)
     )
-    name, drawn = phantom(chosen, settings)
+    name, drawn = phantom(cine_index(level, chosen), settings)
     images = simulated(name, drawn, level, settings)
     bad = done.before[0].invalid_frames
     frames = sorted({*bad[:: max(1, len(bad) // 3)][:3], 0, case.sequence.n_frames // 2})[:4]

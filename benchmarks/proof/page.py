@@ -110,8 +110,9 @@ def _phantoms(m: Measured, part: str, settings: Settings) -> list[str]:
         ),
         "c network": (
             "segmented by a network",
-            "A MONAI U-Net trained on simulated B-mode images (`benchmarks/phantom_unet.py`), "
-            "severities of the imaging " + ", ".join(f"{k} {v}" for k, v in IMAGES.items()),
+            "Every cine is imaged once, as simulated B-mode images of one of three severities, "
+            "which a MONAI U-Net trained on such images segments (`benchmarks/phantom_unet.py`): "
+            + ", ".join(f"{k} {v}" for k, v in IMAGES.items()),
         ),
     }[part]
     return [

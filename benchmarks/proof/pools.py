@@ -130,15 +130,19 @@ def relative_drop(found: Values, other: Values) -> float:
     return float(1 - found[both].mean() / other[both].mean())
 
 
-def smoother(found: Pool, given: Pool) -> float:
-    """How many times less the LV area bends: geometric mean over the cases of the ratio.
+def smoother(found: Values, given: Values) -> float:
+    """How many times less something bends than `given`: geometric mean of the cases' ratios.
 
-    A cine that bends in neither counts 1; one whose bending vanishes is not counted.
+    Cases in which either does not bend at all are not counted.
+
+    Examples:
+        >>> smoother(np.array([1.0, 2.0, 0.0]), np.array([4.0, 8.0, 1.0]))
+        4.0
     """
-    both = (found.bending > 0) & (given.bending > 0)
+    both = (found > 0) & (given > 0)
     if not both.any():
         return math.nan
-    return float(np.exp(np.log(given.bending[both] / found.bending[both]).mean()))
+    return float(np.exp(np.log(given[both] / found[both]).mean()))
 
 
 def absolute_errors(measured: Values, truth: Values) -> Values:

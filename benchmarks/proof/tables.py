@@ -107,11 +107,11 @@ def _ejection_row(m: Measured, part: str, name: str) -> list[str]:
         f"`{name}`",
         interval(fit.mae, 2),
         interval(fit.bias, 2),
-        f"{fit.lower_limit.value:.1f} to {fit.upper_limit.value:.1f}",
+        f"{number(fit.lower_limit.value, 1)} to {number(fit.upper_limit.value, 1)}",
         number(fit.pearson_r.value, 3),
         f"{np.count_nonzero(~np.isfinite(found.ef))} of {found.ef.size}",
         *changes,
-        number(smoother(found, given), 1),
+        number(smoother(found.bending, given.bending), 1),
     ]
 
 
@@ -119,12 +119,11 @@ def reference_lines(m: Measured, part: str) -> list[str]:
     """What the true label maps themselves would score."""
     given = m.pool(part, INPUT)
     fit = agreement(given.ef_reference, given.ef_true, given.case_patients, rng=m.rng())
-    both = (given.bending > 0) & (given.reference_bending > 0)
-    times = np.exp(np.log(given.bending[both] / given.reference_bending[both]).mean())
+    times = smoother(given.reference_bending, given.bending)
     return [
-        f"The true label maps themselves: EF MAE {fit.mae.value:.2f}, bias {fit.bias.value:+.2f} "
+        f"The true label maps themselves: EF MAE {number(fit.mae.value, 2)}, bias {fit.bias.value:+.2f} "
         f"points (the heart's EF is that of its shape, the measured one that of pixels), area "
-        f"{times:.1f} times smoother than the input's.",
+        f"{number(times, 1)} times smoother than the input's.",
         "",
     ]
 

@@ -24,7 +24,7 @@ from cardiovae.correction.config import correct_config
 from cardiovae.errors import ModelError
 from cardiovae.phantom.heart import draw_heart, draw_parameters
 from cardiovae.prior.folder import ShapePrior, load_prior
-from proof.cases import Case, Settings, cases, generator, n_cases, write_cine
+from proof.cases import Case, Settings, cases, cine_index, generator, n_cases, write_cine
 from proof.records import Record, record
 
 CONFIG = dataclasses.replace(correct_config(), n_samples=0)  # no uncertainty is measured here
@@ -128,7 +128,8 @@ def run_all(units: Iterable[Unit], settings: Settings, n_workers: int) -> None:
     missing = [unit for unit in units if not unit.file.exists()]
     if not missing:
         return
-    wanted = max((u.stop for u in missing if u.group.startswith("c/")), default=0)
+    last = (cine_index(u.group[2:], u.stop - 1) for u in missing if u.group.startswith("c/"))
+    wanted = max(last, default=-1) + 1
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")  # the workers inherit it
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(n_workers, mp_context=context, initializer=_one_thread) as pool:

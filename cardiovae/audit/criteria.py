@@ -177,10 +177,17 @@ def criteria(name: str) -> CriteriaSet:
         >>> criteria("camus").kind
         'anatomy'
     """
+    return _shipped(name) if name in preset_names("criteria") else _read(name)
+
+
+def _read(name: str) -> CriteriaSet:
     content = read_preset("criteria", name)
     return build_settings(
         CriteriaSet, {"name": Path(name).stem, **content}, origin=f"criteria '{name}'"
     )
+
+
+_shipped = functools.cache(_read)  # reading one takes as long as auditing ten frames
 
 
 def criteria_names(*, temporal: bool) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from cardiovae.correction.record import (
 from cardiovae.correction.repair import as_input, repair
 from cardiovae.correction.scene import Scene, see
 from cardiovae.correction.uncertainty import posterior_entropy
-from cardiovae.correction.usual import usual
+from cardiovae.correction.usual import replaced, usual
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.sequence import EchoSequence
 
@@ -186,6 +186,8 @@ def _changes(
     known, percentiles, moves = None, (unknown, unknown), unknown
     if scene is not None:
         known = usual(scene, bank)
+        new = replaced(sequence.labels, work.sequence.labels)
+        known = dataclasses.replace(known, unknown=known.unknown | new)
         now = bank.typical(sequence.structures).density_percentile(work.codes)
         percentiles = known.density, now
         moves = np.linalg.norm(work.codes - scene.encoded, axis=1)

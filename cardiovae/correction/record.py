@@ -44,7 +44,8 @@ class FrameChange:
         density_after: Percentile of the code used.
         typicality: Percentile of the input's code and of what it leaves out, among the training
             shapes, 0 to 100; NaN where it was not asked for.
-        out_of_distribution: Whether the input's shape is one that the prior does not know.
+        out_of_distribution: Whether the input's shape is one that the prior does not know, or
+            little of it was left.
     """
 
     frame: int

@@ -14,6 +14,9 @@ from cardiovae.correction.scene import Scene
 UNKNOWN_BELOW = 0.5
 """Percentile: fewer than one in two hundred training shapes are less usual."""
 
+MOST_CHANGED = 0.5
+"""Of the labelled pixels; beyond it little of the input's heart is left to call it corrected."""
+
 
 @dataclass(frozen=True, eq=False)
 class Usual:
@@ -39,3 +42,18 @@ def usual(scene: Scene, bank: LatentBank) -> Usual:
     if math.isfinite(scene.placement.scale) and scene.placement.scale != 1.0:
         unknown[:] = True
     return Usual(typical.density_percentile(scene.encoded), percentile, unknown)
+
+
+def replaced(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Frames of (H, W, T) that share little with what they were, shape (T,).
+
+    The share is of changed pixels over those that had a label before; above `MOST_CHANGED` a
+    frame is a new heart, and whoever uses it has to know.
+
+    Examples:
+        >>> before, after = np.array([[[1, 1], [1, 1]]]), np.array([[[1, 2], [1, 2]]])
+        >>> replaced(before, after).tolist()
+        [False, True]
+    """
+    changed = np.count_nonzero(before != after, axis=(0, 1))
+    return np.asarray(changed > MOST_CHANGED * np.count_nonzero(before, axis=(0, 1)))

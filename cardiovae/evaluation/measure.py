@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cardiovae.audit.audit import audit_frame
-from cardiovae.audit.criteria import CriteriaSet, criteria
+from cardiovae.audit.criteria import criteria
 from cardiovae.audit.temporal import MIN_FRAMES, temporal_findings
 from cardiovae.audit.verdicts import SequenceAudit, Verdict
 from cardiovae.errors import CardiovaeError
@@ -128,17 +127,11 @@ def _disks(
     return tuple(lv_disks(sequence.frame(t), sequence.spacing_mm, structures) for t in instants)
 
 
-@functools.cache
-def _limits(name: str) -> CriteriaSet:
-    """A shipped criteria set, read once and not once per pair."""
-    return criteria(name)
-
-
 def _judged(sequence: EchoSequence, structures: tuple[Label, ...]) -> dict[str, Any]:
     """What every criteria set says of one label map sequence: `valid` and `motion` of a `Side`."""
     valid = {}
     for name in ANATOMY:
-        limits = _limits(name)
+        limits = criteria(name)
         audits = (
             audit_frame(sequence.frame(t), sequence.spacing_mm, limits, structures)
             for t in range(sequence.n_frames)
@@ -146,6 +139,6 @@ def _judged(sequence: EchoSequence, structures: tuple[Label, ...]) -> dict[str, 
         valid[name] = tuple(audit.passed for audit in audits)
     motion: dict[str, Verdict | None] = dict.fromkeys(MOTION)
     for name in MOTION if sequence.n_frames >= MIN_FRAMES else ():
-        found = temporal_findings(sequence.labels, sequence.spacing_mm, _limits(name), structures)
+        found = temporal_findings(sequence.labels, sequence.spacing_mm, criteria(name), structures)
         motion[name] = SequenceAudit(sequence.source, "", name, (), found).temporal_verdict
     return {"valid": MappingProxyType(valid), "motion": MappingProxyType(motion)}

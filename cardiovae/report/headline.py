@@ -93,7 +93,8 @@ def unknown_shapes(record: Record) -> str:
     which = "The only frame is" if n == 1 else f"{len(frames)} of {n} frames are"
     where = "" if len(frames) == n else f" ({frames_text(frames)})"
     return (
-        f"{which} unlike the shapes that prior '{record['prior']['name']}' was trained on{where}: "
+        f"{which} unlike the shapes that prior '{record['prior']['name']}' was trained on, or had "
+        f"to change in more than half of what was labelled{where}: "
         "check size, orientation, field of view and spacing, and compare the result with the image"
     )
 
