@@ -121,8 +121,8 @@ def reference_lines(m: Measured, part: str) -> list[str]:
     fit = agreement(given.ef_reference, given.ef_true, given.case_patients, rng=m.rng())
     times = smoother(given.reference_bending, given.bending)
     return [
-        f"The true label maps themselves: EF MAE {number(fit.mae.value, 2)}, bias {fit.bias.value:+.2f} "
-        f"points (the heart's EF is that of its shape, the measured one that of pixels), area "
+        f"The true label maps themselves: EF MAE {number(fit.mae.value, 2)}, bias "
+        f"{fit.bias.value:+.2f} points (the heart's EF is that of its shape, the measured one that of pixels), area "
         f"{number(times, 1)} times smoother than the input's.",
         "",
     ]
