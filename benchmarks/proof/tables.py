@@ -122,8 +122,8 @@ def reference_lines(m: Measured, part: str) -> list[str]:
     times = smoother(given.reference_bending, given.bending)
     return [
         f"The true label maps themselves: EF MAE {number(fit.mae.value, 2)}, bias "
-        f"{fit.bias.value:+.2f} points (the heart's EF is that of its shape, the measured one that of pixels), area "
-        f"{number(times, 1)} times smoother than the input's.",
+        f"{fit.bias.value:+.2f} points (the heart's EF is that of its shape, the measured one "
+        f"that of pixels), area {number(times, 1)} times smoother than the input's.",
         "",
     ]
 
