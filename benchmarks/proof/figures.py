@@ -21,6 +21,12 @@ from proof.verdicts import FULL, INPUT, Measured
 
 mpl.use("Agg")
 INK, GRAY, RED, BLUE = "#222222", "#8a8a8a", "#c0392b", "#1f5fa8"
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.family": "sans",
+}
 LABEL_COLORS = {Label.LV: "#e4572e", Label.MYO: "#2e9e6b", Label.LA: "#3d7dd8"}
 PARTS = {
     "a": "real predictions, invalid frames",
@@ -32,14 +38,7 @@ PARTS = {
 def figures(m: Measured, settings: Settings, folder: Path) -> Iterator[tuple[str, str]]:
     """Write what can be drawn; name and caption of each file."""
     folder.mkdir(parents=True, exist_ok=True)
-    mpl.rcParams.update(
-        {
-            "font.size": 9,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "font.family": "sans",
-        }
-    )
+    mpl.rcParams.update(STYLE)
     parts = [part for part in PARTS if m.groups(part)]
     if parts:
         _save(_overlap(m, parts), folder / "quality_overlap.png")

@@ -37,6 +37,12 @@ def cine_version() -> str:
     return _hash(path for path in _files() if path.startswith(CINES))
 
 
+def trial_version() -> str:
+    """Hash of all that a number of the ablations depends on."""
+    own = ("benchmarks/proof/trials.py", "benchmarks/proof/variants.py")
+    return f"{code_version()[:8]}{_hash(own)[:8]}"
+
+
 def image_version() -> str:
     """Hash of the code that draws hearts, images them, and trains the network."""
     return _hash(path for path in _files() if path.startswith(IMAGES))

@@ -1,0 +1,175 @@
+"""Ablations measured: variants on the same cases, and banks of several sizes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cardiovae.audit.audit import frame_is_valid
+from cardiovae.audit.criteria import criteria
+from cardiovae.bank import build_bank, save_bank
+from cardiovae.baselines.methods import correct_by
+from cardiovae.correction.correct import correct_sequence
+from cardiovae.io.content import view_from_name
+from cardiovae.prior.folder import BANK, load_prior
+from cardiovae.prior.run import train_prior
+from proof.cases import IMAGES, LEVELS, Case, Settings, cases, cine_index, n_cases, write_cine
+from proof.records import Record, record
+from proof.units import CONFIG, prior_and_bank
+from proof.variants import BASE, TRAINED, VARIANTS, VIEWS, left_out, ready
+
+PARTS = ("a", "corrupted", "network")
+N_CODES = 2000  # of the banks of trained priors
+BANK_SIZES = (250, 500, 1000, 2000, 5000, 10_000, 20_000)
+SIZED = ("nearest", "dichotomic", "full")
+EVERY = 3  # of the invalid predictions, for the banks
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One thing to do: train "train/NAME", measure a "variant/NAME", or a "bank/SIZE"."""
+
+    what: str
+    folder: str
+    settings: Settings
+
+    @property
+    def file(self) -> Path:
+        """Its result, named after everything that it depends on."""
+        key = f"{self.settings.version}-{self.settings.n_hearts}-{self.settings.n_predictions}"
+        return Path(self.folder) / "trials" / key / f"{self.what.replace('/', '-')}.json"
+
+
+def trials(folder: Path, settings: Settings) -> list[Trial]:
+    """All of them, trainings first."""
+    names = [
+        *(f"train/{name}" for name in TRAINED),
+        *(f"variant/{variant.name}" for variant in VARIANTS),
+        *(f"bank/{size}" for size in BANK_SIZES),
+    ]
+    return [Trial(name, str(folder), settings) for name in names]
+
+
+def done(trial: Trial) -> bool:
+    """Whether there is nothing left to do."""
+    kind, _, name = trial.what.partition("/")
+    return (Path(trial.folder) / name / BANK if kind == "train" else trial.file).exists()
+
+
+def run_trial(trial: Trial) -> None:
+    """Do it and write the result."""
+    torch.set_num_threads(1)
+    kind, _, name = trial.what.partition("/")
+    began = time.perf_counter()
+    if kind == "train":
+        _train(name, Path(trial.folder), trial.settings)
+    else:
+        measure = {"variant": _variant, "bank": _bank}[kind]
+        trial.file.parent.mkdir(parents=True, exist_ok=True)
+        part = trial.file.with_suffix(".part")
+        part.write_text(json.dumps(measure(name, trial), allow_nan=False), encoding="utf-8")
+        part.replace(trial.file)
+    print(f"{trial.what}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+
+
+def read_trial(trial: Trial) -> dict[str, Any]:
+    """The result of a trial that is done."""
+    content: dict[str, Any] = json.loads(trial.file.read_text(encoding="utf-8"))
+    return content
+
+
+def _train(name: str, folder: Path, settings: Settings) -> None:
+    """Train a prior with a small budget, and draw its bank."""
+    output = folder / name
+    if not (output / "provenance.json").exists():
+        data = Path(settings.data) / "camus224_dev.npz"
+        if name in VIEWS:
+            data = _one_view(data, VIEWS[name], folder)
+        train_prior("camus", str(data), output, overrides=[*BASE, *TRAINED[name]])
+    prior = load_prior(str(output))
+    save_bank(build_bank(prior, n_codes=N_CODES, rng=np.random.default_rng(settings.seed)), prior)
+
+
+def _one_view(data: Path, view: str, folder: Path) -> Path:
+    """The frames of one view."""
+    path = folder / f"only_{view}.npz"
+    if not path.exists():
+        with np.load(data) as content:
+            mine = np.array([view_from_name(str(name)) == view for name in content["names"]])
+            kept = {k: content[k][mine] for k in ("masks", "names", "spacing_mm")}
+        part = path.with_suffix(f".{os.getpid()}.npz")
+        np.savez_compressed(part, **kept)
+        part.replace(path)
+    return path
+
+
+def _variant(name: str, trial: Trial) -> dict[str, Any]:
+    """Records of the invalid real predictions, of corrupted and of segmented cines."""
+    variant = next(v for v in VARIANTS if v.name == name)
+    kit = ready(variant, Path(trial.folder))
+    found: dict[str, list[Record]] = {part: [] for part in PARTS}
+    with left_out(variant):
+        for part in PARTS:
+            for case in chosen(part, trial.settings):
+                prior, bank = kit.prior_of(case.sequence.view or "")
+                began = time.process_time()
+                rng = np.random.default_rng(trial.settings.seed)
+                corrected = correct_sequence(case.sequence, prior, bank, kit.config, rng=rng)
+                found[part].append(record(case, corrected, time.process_time() - began))
+    return found
+
+
+def _bank(size: str, trial: Trial) -> dict[str, Any]:
+    """Records of a few methods with that many of the bank's codes; how far codes had to move."""
+    prior, bank = prior_and_bank("camus")
+    rng = np.random.default_rng(trial.settings.seed)
+    rows = np.sort(rng.permutation(len(bank.codes))[: int(size)])
+    part = dataclasses.replace(
+        bank,
+        codes=bank.codes[rows],
+        log_density=bank.log_density[rows],
+        percentile=bank.percentile[rows],
+    )
+    found: dict[str, list[Record]] = {method: [] for method in SIZED}
+    for i, case in enumerate(chosen("a", trial.settings)):
+        for method in SIZED if i % EVERY == 0 else ():
+            began = time.process_time()
+            moved = correct_by(method, case.sequence, prior, part, CONFIG, rng=rng)
+            entry = record(case, moved, time.process_time() - began)
+            displacement = moved.frames[0].displacement
+            entry["displacement"] = displacement if np.isfinite(displacement) else None
+            found[method].append(entry)
+    return found
+
+
+def chosen(part: str, settings: Settings) -> Iterator[Case]:
+    """Cases of a part: "a" the invalid predictions, "corrupted" and "network" cines."""
+    if part == "a":
+        yield from _invalid(settings)
+        return
+    for level in ("medium",) if part == "corrupted" else tuple(IMAGES):
+        for i in range(n_cases(f"c/{level}", settings)):
+            write_cine(cine_index(level, i), settings)
+            yield from cases(f"c/{level}", settings, i, i + 1)
+
+
+@functools.lru_cache(maxsize=1)
+def _invalid(settings: Settings) -> tuple[Case, ...]:
+    """Real predictions that fail `camus`."""
+    limits = criteria("camus")
+    return tuple(
+        case
+        for level in LEVELS
+        for case in cases(f"a/{level}", settings, 0, settings.n_predictions)
+        if not frame_is_valid(case.sequence.frame(0), case.sequence.spacing_mm, limits)
+    )
