@@ -59,7 +59,7 @@ def main() -> None:
     trained(settings.unet)
     folder = ROOT / "out" / "ablations"
     asked = trials(folder, settings)
-    for kind in ("train", "variant", "bank"):  # what is trained is measured afterwards
+    for kind in ("train", "variant", "bank", "strict"):  # what is trained is measured afterwards
         run_all([trial for trial in asked if trial.what.startswith(kind)], arguments.workers)
     results = {t.what: read_trial(t) for t in asked if not t.what.startswith("train")}
     output: Path = arguments.output

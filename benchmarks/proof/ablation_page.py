@@ -17,7 +17,7 @@ from cardiovae.prior.folder import load_prior
 from proof.cases import Settings
 from proof.pools import Pool, Values, absolute_errors, difference, known_mean, pool
 from proof.text import number, percent, with_interval
-from proof.trials import PARTS, SIZED
+from proof.trials import PARTS, SIZED, STRICT
 from proof.variants import DEFAULT, SMALL, SMALL_STEPS, TRAINED, VARIANTS, Variant
 from proof.versions import commit, machine
 
@@ -60,6 +60,7 @@ def page(
         lines += [f"![{caption}](../images/{name})", "", f"*{caption}*", ""]
     lines += ["## The priors themselves", "", *_priors(folder), ""]
     lines += ["## Size of the bank", "", *_banks(results), ""]
+    lines += ["## Both anatomical sets at once", "", *_strict(results), ""]
     return "\n".join(lines)
 
 
@@ -175,3 +176,14 @@ def _banks(results: Results) -> list[str]:
             )
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def _strict(results: Results) -> list[str]:
+    predictions, truth = (pool(results[f"strict/{STRICT}"][part]) for part in ("a", "harm"))
+    both = predictions.valid.all(1)
+    return [
+        f"With `--criteria {STRICT}` all predictions are asked to pass both sets, sound ones "
+        f"too: {int(both.sum())} of {both.size} do. The price: that set does not pass many "
+        f"ground-truth masks, and {int((~truth.same).sum())} of {truth.same.size} are altered "
+        f"({percent(~truth.same)} %).",
+    ]

@@ -15,11 +15,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from cardiovae.audit.audit import frame_is_valid
+from cardiovae.audit.audit import audit_sequence, frame_is_valid
 from cardiovae.audit.criteria import criteria
+from cardiovae.audit.temporal import MIN_FRAMES
+from cardiovae.audit.verdicts import Verdict
 from cardiovae.bank import build_bank, save_bank
 from cardiovae.baselines.methods import correct_by
+from cardiovae.correction.config import correct_config
 from cardiovae.correction.correct import correct_sequence
+from cardiovae.correction.record import Correction
 from cardiovae.io.content import view_from_name
 from cardiovae.prior.folder import BANK, load_prior
 from cardiovae.prior.run import train_prior
@@ -27,17 +31,19 @@ from proof.cases import IMAGES, LEVELS, Case, Settings, cases, cine_index, n_cas
 from proof.records import Record, record
 from proof.units import CONFIG, prior_and_bank
 from proof.variants import BASE, TRAINED, VARIANTS, VIEWS, left_out, ready
+from proof.verdicts import SETS, TEMPORAL
 
 PARTS = ("a", "corrupted", "network")
 N_CODES = 2000  # of the banks of trained priors
 BANK_SIZES = (250, 500, 1000, 2000, 5000, 10_000, 20_000)
 SIZED = ("nearest", "dichotomic", "full")
+STRICT = "camus-public"
 EVERY = 3  # of the invalid predictions, for the banks
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One thing to do: train "train/NAME", measure a "variant/NAME", or a "bank/SIZE"."""
+    """One thing to do: "train/NAME", or measure "variant/NAME", "bank/SIZE" or "strict/SET"."""
 
     what: str
     folder: str
@@ -56,6 +62,7 @@ def trials(folder: Path, settings: Settings) -> list[Trial]:
         *(f"train/{name}" for name in TRAINED),
         *(f"variant/{variant.name}" for variant in VARIANTS),
         *(f"bank/{size}" for size in BANK_SIZES),
+        f"strict/{STRICT}",
     ]
     return [Trial(name, str(folder), settings) for name in names]
 
@@ -74,7 +81,7 @@ def run_trial(trial: Trial) -> None:
     if kind == "train":
         _train(name, Path(trial.folder), trial.settings)
     else:
-        measure = {"variant": _variant, "bank": _bank}[kind]
+        measure = {"variant": _variant, "bank": _bank, "strict": _strict}[kind]
         trial.file.parent.mkdir(parents=True, exist_ok=True)
         part = trial.file.with_suffix(".part")
         part.write_text(json.dumps(measure(name, trial), allow_nan=False), encoding="utf-8")
@@ -125,8 +132,37 @@ def _variant(name: str, trial: Trial) -> dict[str, Any]:
                 began = time.process_time()
                 rng = np.random.default_rng(trial.settings.seed)
                 corrected = correct_sequence(case.sequence, prior, bank, kit.config, rng=rng)
-                found[part].append(record(case, corrected, time.process_time() - began))
+                seconds = time.process_time() - began
+                found[part].append({**record(case, corrected, seconds), **_judged(corrected)})
     return found
+
+
+def _strict(name: str, trial: Trial) -> dict[str, Any]:
+    """Records of all predictions and ground-truth masks, corrected under another set first."""
+    settings = trial.settings
+    config = correct_config("default", ("n_samples=0", f"criteria={name}", "also_criteria=camus"))
+    prior, bank = prior_and_bank("camus")
+    found: dict[str, list[Record]] = {}
+    for part, groups in (("a", [f"a/{level}" for level in LEVELS]), ("harm", ["harm"])):
+        found[part] = []
+        for case in (c for g in groups for c in cases(g, settings, 0, n_cases(g, settings))):
+            rng = np.random.default_rng(settings.seed)
+            corrected = correct_sequence(case.sequence, prior, bank, config, rng=rng)
+            found[part].append({**record(case, corrected, 0.0), **_judged(corrected)})
+    return found
+
+
+def _judged(corrected: Correction) -> Record:
+    """Verdicts of all shipped sets, whichever the correction was asked for."""
+    found = corrected.sequence
+    audits = [
+        audit_sequence(found, anatomy=a, temporal=t) for a, t in zip(SETS, TEMPORAL, strict=True)
+    ]
+    cine = found.n_frames >= MIN_FRAMES
+    return {
+        "valid": [[frame.passed for frame in audit.frames] for audit in audits],
+        "steady": [a.temporal_verdict is Verdict.PASS for a in audits] if cine else [],
+    }
 
 
 def _bank(size: str, trial: Trial) -> dict[str, Any]:

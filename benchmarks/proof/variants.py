@@ -73,7 +73,7 @@ VARIANTS = (
     Variant(
         "camus-public",
         "`--criteria camus-public`: frames that fail the published set are repaired too",
-        overrides=("criteria=camus-public",),
+        overrides=("criteria=camus-public", "also_criteria=camus"),
     ),
     Variant("phantom-prior", "the prior of drawn hearts", prior="phantom"),
     Variant(SMALL, f"48 dimensions, {SMALL_STEPS} steps of training, no reader", prior=SMALL),
