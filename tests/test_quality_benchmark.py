@@ -45,7 +45,7 @@ def proof():
         sys.path.remove(str(BENCHMARKS))
 
 
-@pytest.mark.parametrize("name", [n for n in PARTS if n != "figures"])
+@pytest.mark.parametrize("name", PARTS)
 def test_the_examples_of_the_benchmark_hold(proof, name):
     assert doctest.testmod(proof[name]).failed == 0
 

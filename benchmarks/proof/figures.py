@@ -70,7 +70,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def _overlap(m: Measured, parts: list[str]) -> Figure:
-    figure, axes = plt.subplots(1, len(parts), figsize=(4.4 * len(parts), 4), squeeze=False)
+    figure, axes = plt.subplots(1, len(parts), figsize=(4.8 * len(parts), 4), squeeze=False)
     for ax, part in zip(axes[0], parts, strict=True):
         given = m.pool(part, INPUT)
         rows = ~given.valid[:, 0] if part == "a" else np.ones(len(given.valid), bool)
@@ -78,28 +78,51 @@ def _overlap(m: Measured, parts: list[str]) -> Figure:
         for name in m.methods:
             found = m.pool(part, name)
             points[name] = known_mean(found.hausdorff_mm[rows]), known_mean(found.dice[rows])
+        ax.margins(0.1)
         _scatter(ax, points)
         ax.set(title=PARTS[part], xlabel="Hausdorff distance, mm", ylabel="Dice")
-        ax.margins(0.2)
     figure.tight_layout()
     return figure
 
 
 def _scatter(ax: Axes, points: dict[str, tuple[float, float]]) -> None:
-    """Named points; those that lie together share one label."""
-    places = np.array(list(points.values()))
-    reach = np.ptp(places, axis=0).clip(1e-9) / 40
-    names = list(points)
-    while names:
-        first = np.array(points[names[0]])
-        here = [n for n in names if (np.abs(np.array(points[n]) - first) <= reach).all()]
-        color = RED if FULL in here else INK if INPUT in here else BLUE
-        for name in here:
-            own = {FULL: RED, INPUT: INK}.get(name, BLUE)
-            ax.plot(*points[name], "o", color=own, ms=4 if own == BLUE else 6)
-        text = "\n".join(here)
-        ax.annotate(text, first, (5, 0), textcoords="offset points", fontsize=7, color=color)
-        names = [n for n in names if n not in here]
+    """Points, named in a column beside them."""
+    names = sorted(points, key=lambda name: -points[name][1])
+    for name in names:
+        color = {FULL: RED, INPUT: INK}.get(name, BLUE)
+        ax.plot(*points[name], "o", color=color, ms=4 if color == BLUE else 6)
+    low, high = ax.get_ylim()
+    wanted = [(points[name][1] - low) / (high - low) for name in names]
+    for name, height in zip(names, spaced(wanted, 0.058), strict=True):
+        ax.annotate(
+            name,
+            points[name],
+            (1.04, height),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=7,
+            color={FULL: RED, INPUT: INK}.get(name, BLUE),
+            arrowprops={"arrowstyle": "-", "color": GRAY, "lw": 0.4, "shrinkA": 0, "shrinkB": 3},
+        )
+
+
+def spaced(heights: list[float], gap: float) -> list[float]:
+    """Falling heights moved apart as little as keeps `gap` between neighbors, none below 0.
+
+    Examples:
+        >>> [round(h, 2) for h in spaced([0.5, 0.5, 0.1], 0.1)]
+        [0.5, 0.4, 0.1]
+        >>> [round(h, 2) for h in spaced([0.05, 0.05], 0.1)]
+        [0.1, 0.0]
+    """
+    found = list(heights)
+    for i in range(1, len(found)):
+        found[i] = min(found[i], found[i - 1] - gap)
+    floor = 0.0
+    for i in reversed(range(len(found))):
+        found[i] = max(found[i], floor)
+        floor = found[i] + gap
+    return found
 
 
 def _agreement(m: Measured) -> Figure:
