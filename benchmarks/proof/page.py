@@ -36,6 +36,9 @@ def page(
         "intervals that draw whole patients. Dice and distances are per frame, LV / MYO / LA; a "
         "distance is undefined, and left out, where one of the two lacks the structure.",
         "",
+        "Why some targets are missed, and what was tried: [missed targets](missed-targets.md). "
+        "What each part of the correction pays: [ablations](ablations.md).",
+        "",
         *_targets(m),
         *_figures(drawn),
     ]
