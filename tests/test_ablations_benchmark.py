@@ -132,8 +132,8 @@ def test_page_and_figures_say_what_was_measured(proof, results, tmp_path, monkey
     rows = [line for line in page.splitlines() if line.startswith("| `no-detail`")]
     assert len(rows) == 3
     assert all("-2.00 [-2.00, -2.00]" in row for row in rows)
-    assert "5 of 5 do" in page
-    assert "5 of 5 are altered" in page
+    assert "5 of 5 do, 5 of them both sets" in page
+    assert "5 of 5 are altered (100 %)" in page
     assert " nan" not in page
     for name, _ in drawn:
         assert (tmp_path / "images" / name).stat().st_size > 5000

@@ -75,7 +75,6 @@ def _switches(results: Results) -> Figure:
                 name = TITLES[part] if row == 0 else None
                 ax.plot(scale * found.value, y, "o", color=COLORS[part], ms=4, label=name)
         ax.axvline(0, color=GRAY, lw=1)
-        ax.set_xscale("symlog", linthresh=0.5)
         ax.set(xlabel=f"change of {label}")
     rows = range(len(shown), 0, -1)
     axes[0].set_yticks(list(rows), [v.name for v in shown])
@@ -116,7 +115,8 @@ def _bank(results: Results) -> Figure:
             ax.plot(sizes, values, "o-", color=color, label=method)
     for ax, label in zip(axes, ("way of the code", "mean Dice", "ms a frame"), strict=True):
         ax.set(ylabel=label)
-    axes[0].legend(frameon=False, fontsize=8)
+    axes[2].set(ylim=(0, None))
+    axes[2].legend(frameon=False, fontsize=8, loc="lower left")
     _sizes(axes, sizes, "codes in the bank")
     return figure
 

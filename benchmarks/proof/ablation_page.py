@@ -180,10 +180,10 @@ def _banks(results: Results) -> list[str]:
 
 def _strict(results: Results) -> list[str]:
     predictions, truth = (pool(results[f"strict/{STRICT}"][part]) for part in ("a", "harm"))
-    both = predictions.valid.all(1)
+    n, both = len(predictions.valid), int(predictions.valid.all(1).sum())
     return [
-        f"With `--criteria {STRICT}` all predictions are asked to pass both sets, sound ones "
-        f"too: {int(both.sum())} of {both.size} do. The price: that set does not pass many "
-        f"ground-truth masks, and {int((~truth.same).sum())} of {truth.same.size} are altered "
-        f"({percent(~truth.same)} %).",
+        f"With `--criteria {STRICT}` all predictions are asked to pass that set, sound ones too: "
+        f"{int(predictions.valid[:, 1].sum())} of {n} do, {both} of them both sets. The price: it "
+        f"does not pass many ground-truth masks, and {int((~truth.same).sum())} of "
+        f"{truth.same.size} are altered ({percent(~truth.same)} %).",
     ]
