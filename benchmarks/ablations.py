@@ -22,7 +22,7 @@ from proof.ablation_figures import figures
 from proof.ablation_page import page
 from proof.cases import Settings
 from proof.trials import Trial, done, read_trial, run_trial, trials
-from proof.versions import ROOT, cine_version, trial_version
+from proof.versions import ROOT, cine_version, commit, trial_version
 
 
 def run_all(asked: list[Trial], n_workers: int) -> None:
@@ -64,6 +64,7 @@ def main() -> None:
     results = {t.what: read_trial(t) for t in asked if not t.what.startswith("train")}
     output: Path = arguments.output
     output.parent.mkdir(parents=True, exist_ok=True)
+    commit()
     drawn = list(figures(results, folder, output.parent.parent / "images"))
     output.write_text(page(results, folder, drawn, settings), encoding="utf-8")
     print(f"{output} written", file=sys.stderr)

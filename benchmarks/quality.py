@@ -23,7 +23,7 @@ from proof.figures import figures
 from proof.page import page
 from proof.units import available, cut, read_unit, run_all
 from proof.verdicts import FULL, INPUT, Measured, verdicts
-from proof.versions import ROOT, cine_version, code_version
+from proof.versions import ROOT, cine_version, code_version, commit
 
 from cardiovae.baselines.methods import METHODS
 from cardiovae.prior.folder import DEFAULT_PRIOR
@@ -85,6 +85,7 @@ def main() -> None:
     measured = Measured(records, tuple(methods), settings.seed)
     output = arguments.output or _default_output(quick_run=arguments.quick)
     output.parent.mkdir(parents=True, exist_ok=True)
+    commit()
     drawn = list(figures(measured, settings, output.parent.parent / "images"))
     command = " ".join(["python benchmarks/quality.py", *_without_paths(sys.argv[1:])])
     output.write_text(page(measured, settings, drawn, cannot, command), encoding="utf-8")

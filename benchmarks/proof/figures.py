@@ -102,7 +102,7 @@ def _scatter(ax: Axes, points: dict[str, tuple[float, float]]) -> None:
             va="center",
             fontsize=7,
             color={FULL: RED, INPUT: INK}.get(name, BLUE),
-            arrowprops={"arrowstyle": "-", "color": GRAY, "lw": 0.4, "shrinkA": 0, "shrinkB": 3},
+            arrowprops={"arrowstyle": "-", "color": GRAY, "lw": 0.4, "relpos": (0, 0.5)},
         )
 
 

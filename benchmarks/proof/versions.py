@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -48,8 +49,12 @@ def image_version() -> str:
     return _hash(path for path in _files() if path.startswith(IMAGES))
 
 
+@functools.cache
 def commit() -> str:
-    """Short hash of the commit checked out, with "+" where a tracked file differs from it."""
+    """Short hash of the commit checked out, with "+" where a tracked file differs from it.
+
+    As it was when first asked: before pages and figures of a run are written.
+    """
     return _git("rev-parse", "--short", "HEAD") + ("+" if _git("diff", "HEAD", "--stat") else "")
 
 
