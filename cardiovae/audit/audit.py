@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.audit.criteria import NAMES, CriteriaSet, Criterion, criteria
+from cardiovae.audit.heart import Heart
 from cardiovae.audit.temporal import temporal_findings
 from cardiovae.audit.verdicts import Finding, FrameAudit, SequenceAudit, Verdict
 from cardiovae.errors import ConfigError
 from cardiovae.labels import STRUCTURES, Label
-from cardiovae.morphology import bounding_box
 from cardiovae.sequence import EchoSequence
 
 PIXELS: tuple[float, float] = (1.0, 1.0)
@@ -49,12 +47,12 @@ def audit_frame(
         ConfigError: A temporal criteria set.
     """
     _check_anatomical(criteria_set)
-    heart = _Heart.of(labels, spacing_mm, criteria_set)
-    findings = (
-        _finding(heart, criteria_set, criterion)
+    heart = Heart.of(labels)
+    findings = tuple(
+        _finding(heart, spacing_mm, criteria_set, criterion, frame=frame)
         for criterion in criteria_set.applying_to(structures)
     )
-    return FrameAudit(tuple(dataclasses.replace(f, frame=frame) for f in findings), frame)
+    return FrameAudit(findings, frame)
 
 
 def frame_is_valid(
@@ -68,9 +66,9 @@ def frame_is_valid(
     Args and errors as for `audit_frame`.
     """
     _check_anatomical(criteria_set)
-    heart = _Heart.of(labels, spacing_mm, criteria_set)
+    heart = Heart.of(labels)
     return all(
-        _finding(heart, criteria_set, criterion, quick=True).verdict is Verdict.PASS
+        _finding(heart, spacing_mm, criteria_set, criterion, quick=True).verdict is Verdict.PASS
         for criterion in criteria_set.applying_to(structures)
     )
 
@@ -119,50 +117,34 @@ def _check_anatomical(criteria_set: CriteriaSet) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Heart:
-    """One frame ready to be measured.
-
-    `labels` is the frame, or the box around the heart for metrics that do not depend on what
-    surrounds it; `absent` are the structures without a pixel, which criteria have to do without.
-    """
-
-    labels: NDArray[np.uint8]
-    spacing_mm: tuple[float, float] | None
-    absent: frozenset[Label]
-
-    @classmethod
-    def of(
-        cls,
-        labels: NDArray[np.uint8],
-        spacing_mm: tuple[float, float] | None,
-        criteria_set: CriteriaSet,
-    ) -> _Heart:
-        labels = np.ascontiguousarray(labels)
-        if criteria_set.kind != "anatomy":  # the published metrics have their own rules
-            return cls(labels, spacing_mm, frozenset())
-        box = bounding_box(labels != Label.BACKGROUND)
-        if box is not None:
-            labels = np.ascontiguousarray(labels[box])
-        absent = frozenset(s for s in STRUCTURES if not (labels == s).any())
-        return cls(labels, spacing_mm, absent)
+def _absent(heart: Heart, criteria_set: CriteriaSet) -> frozenset[Label]:
+    """Structures without a pixel; the published metrics have their own rules for them."""
+    if criteria_set.kind != "anatomy":
+        return frozenset()
+    return frozenset(s for s in STRUCTURES if not heart.pixels(s))
 
 
 def _finding(
-    heart: _Heart, criteria_set: CriteriaSet, criterion: Criterion, *, quick: bool = False
+    heart: Heart,
+    spacing_mm: tuple[float, float] | None,
+    criteria_set: CriteriaSet,
+    criterion: Criterion,
+    *,
+    frame: int | None = None,
+    quick: bool = False,
 ) -> Finding:
     """Measure and judge one criterion."""
     value, reason = math.nan, ""
     # A presence is measurable without the structure.
-    absent = [s for s in criterion.structures if NAMES[s] in heart.absent]
-    if absent and criterion.unit != "flag":
-        reason = "no " + " and no ".join(f"{s.upper()} pixel" for s in absent)
+    absent = _absent(heart, criteria_set) if criterion.unit != "flag" else frozenset()
+    missing = [s for s in criterion.structures if NAMES[s] in absent] if absent else []
+    if missing:
+        reason = "no " + " and no ".join(f"{s.upper()} pixel" for s in missing)
     else:
-        metric = criteria_set.metric(criterion, quick=quick)
-        value = metric(heart.labels, heart.spacing_mm or PIXELS)
+        value = criteria_set.metric(criterion, quick=quick)(heart, spacing_mm or PIXELS)
         if math.isnan(value):
             reason = "undefined on this frame"
-        elif heart.spacing_mm is None:
+        elif spacing_mm is None:
             value, reason = _without_spacing(criterion, value)
     return Finding(
         criterion.name,
@@ -172,6 +154,7 @@ def _finding(
         criterion.high,
         criterion.unit,
         reason,
+        frame,
     )
 
 
