@@ -117,13 +117,6 @@ def _check_anatomical(criteria_set: CriteriaSet) -> None:
         )
 
 
-def _absent(heart: Heart, criteria_set: CriteriaSet) -> frozenset[Label]:
-    """Structures without a pixel; the published metrics have their own rules for them."""
-    if criteria_set.kind != "anatomy":
-        return frozenset()
-    return frozenset(s for s in STRUCTURES if not heart.pixels(s))
-
-
 def _finding(
     heart: Heart,
     spacing_mm: tuple[float, float] | None,
@@ -135,8 +128,8 @@ def _finding(
 ) -> Finding:
     """Measure and judge one criterion."""
     value, reason = math.nan, ""
-    # A presence is measurable without the structure.
-    absent = _absent(heart, criteria_set) if criterion.unit != "flag" else frozenset()
+    # A presence is measurable without the structure; published metrics have their own rules.
+    absent = heart.absent if criteria_set.kind == "anatomy" and criterion.unit != "flag" else ()
     missing = [s for s in criterion.structures if NAMES[s] in absent] if absent else []
     if missing:
         reason = "no " + " and no ".join(f"{s.upper()} pixel" for s in missing)

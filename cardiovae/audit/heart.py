@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from cardiovae.kernels.erosion import chessboard_erosions, euclidean_erosions
 from cardiovae.kernels.frontiers import contact_pixels, longest_contact
 from cardiovae.kernels.pieces import enclosed, largest_pieces
-from cardiovae.kernels.runs import OTHER, Runs, encode
+from cardiovae.kernels.runs import OTHER, Runs, encode, plain
 from cardiovae.kernels.survey import boxes, pixels_at_center
-from cardiovae.labels import Label
+from cardiovae.labels import STRUCTURES, Label
 
 Spacing = tuple[float, float]
 
@@ -30,7 +30,7 @@ class Heart:
     Masks are given as labels, each as one bit: `LV | MYO` is the epicardium.
 
     Args:
-        labels: The label map, shape (H, W), uint8, C-contiguous.
+        labels: The label map, shape (H, W), as `plain` returns it.
     """
 
     labels: NDArray[np.uint8]
@@ -41,13 +41,7 @@ class Heart:
         """The heart on a label map, shape (H, W), of any layout; a heart is returned as it is."""
         if isinstance(labels, cls):
             return labels
-        labels = np.ascontiguousarray(labels)
-        if labels.dtype != np.uint8:
-            known = [labels == value for value in range(OTHER)]
-            labels = np.select(known, range(OTHER), OTHER).astype(np.uint8)
-        labels = labels.view()
-        labels.flags.writeable = False  # one layout, so that the kernels are compiled once
-        return cls(labels)
+        return cls(plain(labels))
 
     @functools.cached_property
     def runs(self) -> Runs:
@@ -64,6 +58,11 @@ class Heart:
     def _boxes(self) -> list[list[int]]:
         found: list[list[int]] = boxes(*self.runs[:4]).tolist()
         return found
+
+    @functools.cached_property
+    def absent(self) -> tuple[Label, ...]:
+        """Structures without a pixel."""
+        return tuple(s for s in STRUCTURES if not self.pixels(s))
 
     @property
     def n_pixels(self) -> int:

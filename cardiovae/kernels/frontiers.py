@@ -17,7 +17,7 @@ def contact_pixels(
     first: Ints, start: Ints, stop: Ints, label: NDArray[np.uint8], one: int, other: int
 ) -> int:
     """Pixels of `one` with `other` among their 8 neighbors; the frame around does not count."""
-    _, begin, end, n = _contacts(first, start, stop, label, one, other, 1)
+    _, begin, end, n = _contacts(first, start, stop, label, one, 1 << other, 1)
     count = 0
     for k in range(n):
         count += end[k] - begin[k]
@@ -40,7 +40,7 @@ def longest_contact(
     A contact is an 8-connected set of pixels of `one` with `other` among their 8 neighbors, its
     length in mm the diagonal of the box around its pixel centers; (0, 0) where there is none.
     """
-    row, begin, end, n = _contacts(first, start, stop, label, one, other, 0)
+    row, begin, end, n = _contacts(first, start, stop, label, one, 1 << other, 0)
     parent = join(row, begin, end, n, 1)
     bottom = np.zeros(n, np.int32)
     for k in range(n):  # roots come first: theirs is the top row
@@ -58,6 +58,42 @@ def longest_contact(
     return rows, cols
 
 
+@kernel
+def common_contact(
+    first: Ints,
+    start: Ints,
+    stop: Ints,
+    label: NDArray[np.uint8],
+    one: int,
+    these: int,
+    those: int,
+) -> Ints:
+    """Pixels of `one` that have labels of two sets, each as bits, among their 8 neighbors.
+
+    Returns:
+        Row and column of every pixel, in raster order, shape (N, 2).
+    """
+    row, begin, end, n = _contacts(first, start, stop, label, one, these, 1)
+    other_row, other_begin, other_end, m = _contacts(first, start, stop, label, one, those, 1)
+    capacity = 0
+    for i in range(n):
+        capacity += end[i] - begin[i]
+    points = np.empty((capacity, 2), np.int32)
+    found = k = 0
+    for i in range(n):
+        while k < m and (
+            other_row[k] < row[i] or (other_row[k] == row[i] and other_end[k] <= begin[i])
+        ):
+            k += 1
+        j = k
+        while j < m and other_row[j] == row[i] and other_begin[j] < end[i]:
+            for c in range(max(begin[i], other_begin[j]), min(end[i], other_end[j])):
+                points[found, 0], points[found, 1] = row[i], c
+                found += 1
+            j += 1
+    return points[:found]
+
+
 @inner
 def _contacts(
     first: Ints,
@@ -65,12 +101,12 @@ def _contacts(
     stop: Ints,
     label: NDArray[np.uint8],
     one: int,
-    other: int,
+    others: int,
     margin: int,
 ) -> tuple[Ints, Ints, Ints, int]:
     """Runs of contact pixels in raster order: rows, first columns, columns after, how many.
 
-    `margin` rows and columns on every side hold no neighbors.
+    `others` are labels, each as one bit; `margin` rows and columns on every side hold none.
     """
     n_rows, width = first.size - 1, stop[stop.size - 1]
     row = np.empty(4 * start.size, np.int32)
@@ -87,7 +123,7 @@ def _contacts(
                 done = start[run]  # columns before are settled
                 while done < stop[run]:
                     a, b = _next_neighbors(
-                        first, start, stop, label, other, at, low, high, margin, width, done
+                        first, start, stop, label, others, at, low, high, margin, width, done
                     )
                     a, b = max(a, done), min(b, stop[run])
                     if a >= stop[run]:
@@ -107,7 +143,7 @@ def _next_neighbors(
     start: Ints,
     stop: Ints,
     label: NDArray[np.uint8],
-    other: int,
+    others: int,
     at: NDArray[np.int64],
     low: int,
     high: int,
@@ -115,7 +151,7 @@ def _next_neighbors(
     width: int,
     done: int,
 ) -> tuple[int, int]:
-    """The next columns, not all before `done`, beside a run of `other`; (width, width) if none.
+    """The next columns, not all before `done`, beside a run of `others`; (width, width) if none.
 
     `at` holds, for the rows from `low` to `high`, the run from which to look on; it moves on.
     """
@@ -124,7 +160,7 @@ def _next_neighbors(
         run = at[k - low]
         while run < first[k + 1]:
             a, b = max(start[run], margin), min(stop[run], width - margin)
-            if label[run] == other and a < b and b + 1 > done:
+            if 1 << label[run] & others and a < b and b + 1 > done:
                 if a - 1 < best:
                     best, best_end = a - 1, b + 1
                 break

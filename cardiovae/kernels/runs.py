@@ -38,11 +38,25 @@ class Runs(NamedTuple):
     corners: Ints
 
 
+def plain(labels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """A label map, shape (H, W), of any type and layout, as kernels take it; copies if it must.
+
+    C-contiguous and read-only, so that kernels are compiled for one type only; what is none of
+    the labels 0 to 3 becomes 4 where it is not uint8 already.
+    """
+    if labels.dtype != np.uint8:
+        known = [labels == value for value in range(OTHER)]
+        labels = np.select(known, range(OTHER), OTHER).astype(np.uint8)
+    contiguous = np.ascontiguousarray(labels, np.uint8).view()
+    contiguous.flags.writeable = False
+    return contiguous
+
+
 def encode(labels: NDArray[np.uint8], *, framed: bool = True) -> Runs:
-    """The runs of a label map, shape (H, W), C-contiguous.
+    """The runs of a label map.
 
     Args:
-        labels: The label map.
+        labels: The label map, shape (H, W), as `plain` returns it.
         framed: Add one row and column of background on every side. Rows and columns of the
             result then count from there: pixel (0, 0) is at (1, 1), and run 0 is outside.
     """

@@ -1,4 +1,4 @@
-"""Where labels lie: between which rows and columns, how wide at half height."""
+"""Where labels lie: how many pixels, between which rows and columns, spread how."""
 
 from __future__ import annotations
 
@@ -23,6 +23,30 @@ def boxes(first: Ints, start: Ints, stop: Ints, label: NDArray[np.uint8]) -> NDA
                 box[0], box[1] = row, start[run]
             box[1], box[3] = min(box[1], start[run]), max(box[3], stop[run])
             box[2] = row + 1
+    return found
+
+
+@kernel
+def moments(first: Ints, start: Ints, stop: Ints, label: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Sums over the pixels of every label: 1, row, col, row ** 2, col ** 2, row * col.
+
+    Shape (5, 6), exact. Rows and columns are those of the runs.
+    """
+    found = np.zeros((OTHER + 1, 6), np.int64)
+    for row in range(first.size - 1):
+        for run in range(first[row], first[row + 1]):
+            low, high = np.int64(start[run]), np.int64(stop[run] - 1)
+            count = high - low + 1
+            cols = (low + high) * count // 2
+            total = found[label[run]]
+            total[0] += count
+            total[1] += count * row
+            total[2] += cols
+            total[3] += count * row * row
+            total[4] += (
+                high * (high + 1) * (2 * high + 1) - (low - 1) * low * (2 * low - 1)
+            ) // 6
+            total[5] += cols * row
     return found
 
 
