@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cardiovae.audit.regions import CROSS, SQUARE, padded, pieces
+from cardiovae.audit.regions import CROSS, padded, pieces
 from cardiovae.morphology import Mask, bounding_box, dilate
-
 
 
 def hole_pixels(mask: Mask, neighbors: Mask = CROSS) -> int:

@@ -156,9 +156,7 @@ def myo_thickness_ratio(labels: Labels, spacing_mm: Spacing, *, enough: float = 
     if not area:
         return math.nan
     smallest = SMALLEST_PIECE * area
-    erosions = heart.erosions(
-        Label.MYO, spacing_mm, DEPTH_LEVELS, smallest, enough * DEPTH_LEVELS
-    )
+    erosions = heart.erosions(Label.MYO, spacing_mm, DEPTH_LEVELS, smallest, enough * DEPTH_LEVELS)
     return min(erosions / DEPTH_LEVELS, 1.0)
 
 

@@ -39,7 +39,7 @@ class Heart:
     @classmethod
     def of(cls, labels: NDArray[np.uint8] | Heart) -> Heart:
         """The heart on a label map, shape (H, W), of any layout; a heart is returned as it is."""
-        if isinstance(labels, cls):
+        if isinstance(labels, Heart):
             return labels
         return cls(plain(labels))
 
@@ -50,8 +50,7 @@ class Heart:
 
     @functools.cached_property
     def _pieces(self) -> list[list[int]]:
-        _, *pieces = self.runs
-        found: list[list[int]] = largest_pieces(*pieces).tolist()
+        found: list[list[int]] = largest_pieces(*self.runs[1:]).tolist()
         return found
 
     @functools.cached_property
@@ -166,9 +165,7 @@ class Heart:
             float(enough),
         )
 
-    def square_erosions(
-        self, label: Label, smallest: float, enough: float
-    ) -> tuple[int, int]:
+    def square_erosions(self, label: Label, smallest: float, enough: float) -> tuple[int, int]:
         """3 x 3 erosions until a structure splits, and the square of its largest depth in pixels.
 
         As `erosions`, but what lies beyond the frame belongs to the structure, which must have a

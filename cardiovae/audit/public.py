@@ -6,9 +6,9 @@ compared with published ones: pixels instead of mm, a noise floor that grows wit
 outside that is 8-connected in one metric and 4-connected in another, and metric 8 measuring what
 metric 7 does. `cardiovae.audit.anatomy` holds the metrics we recommend.
 
-Each takes one frame's label map, shape (H, W), or the `Heart` on it, and its spacing, which all of them ignore. Counts
-are 0 for an absent structure. NaN means that the published code has no answer, which it reads as
-an invalid frame.
+Each takes one frame's label map, shape (H, W), or the `Heart` on it, and its spacing, which all of
+them ignore. Counts are 0 for an absent structure. NaN means that the published code has no answer,
+which it reads as an invalid frame.
 """
 
 from __future__ import annotations

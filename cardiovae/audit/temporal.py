@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cardiovae.attributes import FrameAttributes, measure_attributes
 from cardiovae.audit.criteria import CriteriaSet, Criterion
-from cardiovae.audit.heart import ANY
+from cardiovae.audit.heart import ANY, MYO
 from cardiovae.audit.verdicts import Finding, Verdict
 from cardiovae.errors import ConfigError
 from cardiovae.kernels.contours import contour, hausdorff_mm
@@ -85,7 +85,7 @@ def neighbor_hausdorff_mm(masks: Mask, spacing_mm: tuple[float, float]) -> Signa
 def _contour_of(labels: NDArray[np.uint8], members: int) -> Contour:
     """Contour, as of `neighbor_hausdorff_mm`, of the pixels of some labels, each as one bit."""
     labels = plain(labels)
-    return contour(labels, *encode(labels)[:4], members)
+    return contour(labels.shape, *encode(labels)[:4], members)
 
 
 def _steps_mm(contours: list[Contour], spacing_mm: tuple[float, float]) -> Signal:
@@ -118,13 +118,15 @@ class Motion:
     _distances: dict[str, Signal] = field(default_factory=dict, repr=False)
 
     @functools.cached_property
+    def frames(self) -> tuple[NDArray[np.uint8], ...]:
+        """The label map of every frame, contiguous."""
+        return tuple(plain(self.labels[:, :, t]) for t in range(self.labels.shape[2]))
+
+    @functools.cached_property
     def attributes(self) -> tuple[FrameAttributes, ...]:
         """Attributes of every frame."""
         spacing_mm = self.spacing_mm or PIXELS
-        return tuple(
-            measure_attributes(self.labels[:, :, t], spacing_mm, self.structures)
-            for t in range(self.labels.shape[2])
-        )
+        return tuple(measure_attributes(f, spacing_mm, self.structures) for f in self.frames)
 
     def follow(self, criterion: Criterion) -> Signal:
         """Value of a criterion in every frame, shape (T,)."""
@@ -137,10 +139,10 @@ class Motion:
     def why_missing(self, criterion: Criterion, t: int) -> str:
         """Why the value of frame `t` is missing: the first cause in it and its neighbors."""
         for s in (t, t - 1, t + 1):
-            if not 0 <= s < self.labels.shape[2]:
+            if not 0 <= s < len(self.frames):
                 continue
             if criterion.metric == "neighbor_hausdorff_mm":
-                found = _mask_of(self.labels[:, :, s], criterion.signal).any()
+                found = bool(_contour_of(self.frames[s], _members(criterion.signal))[1].size)
                 cause = "" if found else "empty contour"
             else:
                 cause = self.attributes[s].reasons.get(criterion.signal, "")
@@ -150,9 +152,7 @@ class Motion:
 
     def _hausdorff(self, signal: str) -> Signal:
         if signal not in self._distances:
-            members = 1 << Label.MYO if signal == "myo" else ANY
-            frames = (self.labels[:, :, t] for t in range(self.labels.shape[2]))
-            contours = [_contour_of(frame, members) for frame in frames]
+            contours = [_contour_of(frame, _members(signal)) for frame in self.frames]
             self._distances[signal] = _steps_mm(contours, self.spacing_mm or PIXELS)
         return self._distances[signal]
 
@@ -203,10 +203,9 @@ def temporal_findings(
     return tuple(findings)
 
 
-def _mask_of(labels: NDArray[np.uint8], signal: str) -> Mask:
-    """Pixels of the myocardium ("myo") or of all structures together ("heart")."""
-    mask: Mask = labels == Label.MYO if signal == "myo" else labels != Label.BACKGROUND
-    return mask
+def _members(signal: str) -> int:
+    """What a Hausdorff distance follows: the myocardium ("myo"), or all structures ("heart")."""
+    return MYO if signal == "myo" else ANY
 
 
 def _judged(criterion: Criterion, value: float, reason: str, frame: int | None) -> Finding:

@@ -12,12 +12,10 @@ import hashlib
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numba
 
-# No kernel divides by what may be zero: without the checks they compile faster.
-OPTIONS = {"nogil": True, "error_model": "numpy"}
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
@@ -29,14 +27,21 @@ def kernel(function: Kernel) -> Kernel:
     """
     stamped = _stamped(function)
     try:
-        return numba.njit(cache=True, **OPTIONS)(stamped)
+        return _jit(stamped, cache=True)
     except RuntimeError:  # numba found no folder to write to
-        return numba.njit(**OPTIONS)(stamped)
+        return _jit(stamped)
 
 
 def inner(function: Kernel) -> Kernel:
     """Compile what only kernels call: it becomes part of them, and of their cache."""
-    return numba.njit(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def _jit(function: Kernel, **options: bool) -> Kernel:
+    """`function` compiled on its first call. No kernel divides by what may be zero."""
+    compiler: Any = numba.njit  # its types do not know of all options
+    compiled: Kernel = compiler(nogil=True, error_model="numpy", **options)(function)
+    return compiled
 
 
 def _stamped(function: Kernel) -> Kernel:
@@ -45,7 +50,8 @@ def _stamped(function: Kernel) -> Kernel:
     numba looks for changes in the file of a function only, not in those of the functions it
     calls; what a closure holds is part of the cache's key.
     """
-    if numba.config.DISABLE_JIT:
+    settings: Any = numba.config
+    if settings.DISABLE_JIT:
         return function
     code = function.__code__.replace(co_freevars=("_sources",))
     stamped = types.FunctionType(

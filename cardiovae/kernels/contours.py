@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,12 +13,17 @@ from cardiovae.kernels.runs import Ints
 
 @kernel
 def contour(
-    labels: NDArray[np.uint8], first: Ints, start: Ints, stop: Ints, label: NDArray[np.uint8], members: int
+    shape: tuple[int, int],
+    first: Ints,
+    start: Ints,
+    stop: Ints,
+    label: NDArray[np.uint8],
+    members: int,
 ) -> tuple[Ints, Ints]:
     """Pixels of a mask with an outside pixel among their 4 neighbors; the frame is surrounded.
 
     Args:
-        labels: The label map, shape (H, W).
+        shape: Height and width of the frame.
         first: As the next three, a field of its framed `Runs`.
         start: See there.
         stop: See there.
@@ -27,35 +34,39 @@ def contour(
         Index of the first contour pixel of every row, and their number, shape (H + 1,); and the
         columns of the contour pixels, ascending in every row.
     """
-    height, width = labels.shape
-    member = np.zeros(256, np.bool_)
-    for value in range(256):
-        member[value] = 1 << min(value, 4) & members
-    capacity = 0
-    for run in range(start.size):
-        if 1 << label[run] & members:
-            capacity += stop[run] - start[run]
-    index, cols = np.zeros(height + 1, np.int32), np.empty(capacity, np.int32)
+    height, width = shape
+    inside = np.zeros((3, width + 2), np.bool_)  # the row above, this one and the one below
+    _fill(inside[1], first, start, stop, label, members, 1)
+    index, cols = np.zeros(height + 1, np.int32), np.empty(height * width, np.int32)
     n = 0
-    for row in range(height):
-        up, down = labels[max(row - 1, 0)], labels[min(row + 1, height - 1)]
-        here, at_end = labels[row], row in (0, height - 1)
-        for run in range(first[row + 1], first[row + 2]):
+    for row in range(1, height + 1):
+        up, here, down = inside[(row - 1) % 3], inside[row % 3], inside[(row + 1) % 3]
+        _fill(down, first, start, stop, label, members, row + 1)
+        for run in range(first[row], first[row + 1]):
             if 1 << label[run] & members:
-                for col in range(start[run] - 1, stop[run] - 1):
-                    if (
-                        at_end
-                        or not member[up[col]]
-                        or not member[down[col]]
-                        or col == 0
-                        or col == width - 1
-                        or not member[here[col - 1]]
-                        or not member[here[col + 1]]
-                    ):
-                        cols[n] = col
+                for col in range(start[run], stop[run]):
+                    if not (up[col] and down[col] and here[col - 1] and here[col + 1]):
+                        cols[n] = col - 1
                         n += 1
-        index[row + 1] = n
+        index[row] = n
     return index, cols[:n]
+
+
+@inner
+def _fill(
+    inside: NDArray[np.bool_],
+    first: Ints,
+    start: Ints,
+    stop: Ints,
+    label: NDArray[np.uint8],
+    members: int,
+    row: int,
+) -> None:
+    """Say of every pixel of a framed row whether it is in the mask."""
+    for run in range(first[row], first[row + 1]):
+        member = 1 << label[run] & members != 0
+        for col in range(start[run], stop[run]):
+            inside[col] = member
 
 
 @kernel
@@ -77,8 +88,8 @@ def hausdorff_mm(
         row_mm: Distance between the centers of rows.
         col_mm: Distance between the centers of columns.
     """
-    farthest = _farthest(index, cols, other_index, other_cols, row_mm, col_mm, 0.0)
-    return np.sqrt(_farthest(other_index, other_cols, index, cols, row_mm, col_mm, farthest))
+    there = _farthest(index, cols, other_index, other_cols, row_mm, col_mm, 0.0)
+    return math.sqrt(_farthest(other_index, other_cols, index, cols, row_mm, col_mm, there))
 
 
 @inner

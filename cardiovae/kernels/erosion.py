@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from cardiovae.kernels.compiled import inner, kernel
 from cardiovae.kernels.depth import (
-    ENDLESS,
-    box_of,
-    chessboard_depth,
+    Depths,
+    bases_of,
     euclidean_depth,
     runs_of,
     squared_thickness,
@@ -31,7 +30,10 @@ def euclidean_erosions(
     smallest: float,
     enough: float,
 ) -> int:
-    """Erosions, each by a share of the largest depth in mm, that leave one piece, plus one.
+    """Erosions, each by a share of the largest depth in mm, until a structure splits.
+
+    Eroding `n` times leaves the pixels deeper than `n` shares. 4-connected fragments below
+    `smallest` pixels do not count; the last erosion leaves several 8-connected pieces, or none.
 
     Args:
         first: As the next three, a field of framed `Runs`.
@@ -46,9 +48,35 @@ def euclidean_erosions(
         enough: Stop after this many erosions.
     """
     row, begin, end, n = runs_of(first, start, stop, label, value)
-    box = box_of(row, begin, end, n)
-    depth, deepest = euclidean_depth(row, begin, end, n, box, row_mm, col_mm)
-    return _erosions(depth, row, begin, end, n, box, deepest / levels, smallest, enough)
+    base, size = bases_of(begin, end, n)
+    shape = first.size - 1, int(stop[-1])
+    depth = euclidean_depth(row, begin, end, base, size, shape, row_mm, col_mm)
+    deepest = 0.0
+    for i in range(size):
+        deepest = max(deepest, depth[i])
+    step = deepest / levels
+    capacity = _capacity(begin, end, n)
+    row, begin, end = (
+        _grown(row, n, capacity),
+        _grown(begin, n, capacity),
+        _grown(end, n, capacity),
+    )
+    base = _grown(base, n, capacity)
+    new_row, new_base = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
+    new_begin, new_end = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
+    count = 0
+    while count < enough:
+        count += 1
+        n = _deeper(
+            depth, row, begin, end, base, n, count * step, new_row, new_begin, new_end, new_base
+        )
+        if _large_pieces(new_row, new_begin, new_end, n, smallest) != 1:
+            break
+        row, new_row = new_row, row
+        begin, new_begin = new_begin, begin
+        end, new_end = new_end, end
+        base, new_base = new_base, base
+    return count
 
 
 @kernel
@@ -62,9 +90,10 @@ def chessboard_erosions(
     smallest: float,
     enough: float,
 ) -> tuple[int, int]:
-    """3 x 3 erosions that leave one piece, plus one, and the square of the largest depth.
+    """3 x 3 erosions until a structure splits, and the square of its largest depth.
 
-    The depth is Euclidean, in pixels. What lies beyond the frame belongs to the structure.
+    As `euclidean_erosions`; what lies beyond the frame belongs to the structure. The depth is
+    Euclidean, in pixels.
 
     Args:
         first: As the next three, a field of framed `Runs`.
@@ -77,90 +106,139 @@ def chessboard_erosions(
         enough: Stop after this many erosions, as a share of the largest depth.
     """
     row, begin, end, n = runs_of(first, start, stop, label, value)
-    box = box_of(row, begin, end, n)
-    top, left, height, width = box
-    beyond = (
-        ENDLESS if top == 0 else 0,
-        ENDLESS if left == 0 else 0,
-        ENDLESS if top + height == first.size - 1 else 0,
-        ENDLESS if left + width == stop[-1] else 0,
-    )
-    depth = chessboard_depth(row, begin, end, n, box, beyond)
-    squared = squared_thickness(row, begin, end, n, box, depth, beyond)
+    base, size = bases_of(begin, end, n)
+    shape = first.size - 1, int(stop[-1])
+    squared = squared_thickness(row, begin, end, base, size, shape)
     if not in_one_piece:
         return 0, squared
     enough = enough * np.sqrt(squared)
-    return _erosions(depth, row, begin, end, n, box, 1, smallest, enough), squared
-
-
-@inner
-def _erosions(
-    depth: NDArray[np.number],
-    row: Ints,
-    begin: Ints,
-    end: Ints,
-    n: int,
-    box: tuple[int, int, int, int],
-    step: float,
-    smallest: float,
-    enough: float,
-) -> int:
-    """Number of the first erosion that leaves several pieces or none, or enough of them.
-
-    Eroding `n` times leaves the pixels deeper than `n * step`. 4-connected fragments below
-    `smallest` pixels are dropped, then 8-connected pieces are counted.
-    """
-    top, left = box[0], box[1]
-    capacity = 0  # a run can be split in two wherever it is two pixels longer
-    for k in range(n):
-        capacity += (end[k] - begin[k] + 1) // 2
+    capacity = _capacity(begin, end, n)
+    row, begin, end = (
+        _grown(row, n, capacity),
+        _grown(begin, n, capacity),
+        _grown(end, n, capacity),
+    )
     new_row = np.empty(capacity, np.int32)
     new_begin, new_end = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
-    old_row = np.empty(capacity, np.int32)
-    old_begin, old_end = np.empty(capacity, np.int32), np.empty(capacity, np.int32)
-    for k in range(n):
-        old_row[k], old_begin[k], old_end[k] = row[k] - top, begin[k] - left, end[k] - left
     count = 0
     while count < enough:
         count += 1
-        n = _deeper(depth, old_row, old_begin, old_end, n, count * step, new_row, new_begin, new_end)
+        n = _eroded(row, begin, end, n, shape, new_row, new_begin, new_end)
         if _large_pieces(new_row, new_begin, new_end, n, smallest) != 1:
             break
-        old_row, new_row = new_row, old_row
-        old_begin, new_begin = new_begin, old_begin
-        old_end, new_end = new_end, old_end
-    return count
+        row, new_row = new_row, row
+        begin, new_begin = new_begin, begin
+        end, new_end = new_end, end
+    return count, squared
+
+
+@inner
+def _capacity(begin: Ints, end: Ints, n: int) -> int:
+    """Runs that any part of `n` runs can have: one for every other pixel."""
+    capacity = 0
+    for k in range(n):
+        capacity += (end[k] - begin[k] + 1) // 2
+    return capacity
+
+
+@inner
+def _grown(values: Ints, n: int, capacity: int) -> Ints:
+    """The first `n` values, with room for more."""
+    grown = np.empty(capacity, np.int32)
+    for k in range(n):
+        grown[k] = values[k]
+    return grown
 
 
 @inner
 def _deeper(
-    depth: NDArray[np.number],
+    depth: Depths,
     row: Ints,
     begin: Ints,
     end: Ints,
+    base: Ints,
     n: int,
     limit: float,
     new_row: Ints,
     new_begin: Ints,
     new_end: Ints,
+    new_base: Ints,
 ) -> int:
-    """The runs of pixels deeper than `limit` within `n` runs, written to the last three."""
+    """The runs of pixels deeper than `limit` within `n` runs, written to the last four."""
     found = 0
     for k in range(n):
-        r = row[k]
-        inside = False
-        for c in range(begin[k], end[k]):
-            deep = depth[r, c] > limit
-            if deep != inside:
-                if deep:
-                    new_row[found], new_begin[found] = r, c
-                else:
-                    new_end[found] = c
-                    found += 1
-                inside = deep
-        if inside:
-            new_end[found] = end[k]
+        low, high, deep = _deep_part(depth, base[k] + begin[k], base[k] + end[k], limit)
+        while deep:
+            new_row[found], new_base[found] = row[k], base[k]
+            new_begin[found] = low - base[k]
+            if deep == high - low:
+                low = high
+                deep = 0
+            else:
+                while depth[low] > limit:
+                    low += 1
+                    deep -= 1
+            new_end[found] = low - base[k]
             found += 1
+            while low < high and not depth[low] > limit:
+                low += 1
+    return found
+
+
+@inner
+def _deep_part(depth: Depths, low: int, high: int, limit: float) -> tuple[int, int, int]:
+    """From the first to after the last pixel deeper than `limit`, and how many there are."""
+    while low < high and not depth[low] > limit:
+        low += 1
+    while low < high and not depth[high - 1] > limit:
+        high -= 1
+    deep = 0
+    for i in range(low, high):  # no branches: several pixels at once
+        deep += depth[i] > limit
+    return low, high, deep
+
+
+@inner
+def _eroded(
+    row: Ints,
+    begin: Ints,
+    end: Ints,
+    n: int,
+    shape: tuple[int, int],
+    new_row: Ints,
+    new_begin: Ints,
+    new_end: Ints,
+) -> int:
+    """The runs left of `n` runs by a 3 x 3 erosion, written to the last three.
+
+    Where three rows overlap, one pixel less at either end; what is beyond the frame is inside.
+    """
+    found = above = k = 0
+    while k < n:
+        r = row[k]
+        after = k
+        while after < n and row[after] == r:
+            after += 1
+        while above < k and row[above] < r - 1:
+            above += 1
+        over, over_end = (k, after) if r == 1 else (above, k)
+        under, under_end = (k, after) if r == shape[0] - 2 else (after, after)
+        if r < shape[0] - 2:
+            while under_end < n and row[under_end] == r + 1:
+                under_end += 1
+        here = k
+        while here < after and over < over_end and under < under_end:
+            low = max(begin[over], begin[here], begin[under])
+            high = min(end[over], end[here], end[under])
+            left = low if low == 1 else low + 1
+            right = high if high == shape[1] - 1 else high - 1
+            if left < right:
+                new_row[found], new_begin[found], new_end[found] = r, left, right
+                found += 1
+            over += end[over] == high
+            under += end[under] == high
+            here += end[here] == high
+        k = after
     return found
 
 

@@ -48,7 +48,7 @@ def unite(parent: Ints, one: int, other: int) -> None:
 def largest_pieces(
     start: Ints, stop: Ints, label: NDArray[np.uint8], edges: Ints, corners: Ints
 ) -> Counts:
-    """Pixels, pixels of the largest 8-connected piece, and pieces, of every label; shape (5, 3)."""
+    """Pixels, those of the largest 8-connected piece, and pieces of every label; shape (5, 3)."""
     parent = alone(start.size)
     for k in range(len(edges)):
         if label[edges[k, 0]] == label[edges[k, 1]]:
@@ -93,17 +93,7 @@ def enclosed(
         Number of pixels for every set of labels, as bits, that share an edge with the region;
         shape (32,).
     """
-    parent = alone(start.size)
-    borders = np.zeros(start.size, np.int32)
-    for k in range(len(edges)):
-        one, other = edges[k, 0], edges[k, 1]
-        one_bit, other_bit = 1 << label[one], 1 << label[other]
-        if not (one_bit | other_bit) & walls:
-            unite(parent, one, other)
-        elif not one_bit & walls:
-            borders[one] |= other_bit
-        elif not other_bit & walls:
-            borders[other] |= one_bit
+    parent, borders = _regions(label, edges, walls)
     if around_corners:
         for k in range(len(corners)):
             one, other = corners[k, 0], corners[k, 1]
@@ -117,6 +107,23 @@ def enclosed(
         if root != 0 and not 1 << label[run] & walls:
             found[borders[root]] += stop[run] - start[run]
     return found
+
+
+@inner
+def _regions(label: NDArray[np.uint8], edges: Ints, walls: int) -> tuple[Ints, Ints]:
+    """4-connected regions outside `walls`, as parents, and the labels that border each run."""
+    parent = alone(label.size)
+    borders = np.zeros(label.size, np.int32)
+    for k in range(len(edges)):
+        one, other = edges[k, 0], edges[k, 1]
+        one_bit, other_bit = 1 << label[one], 1 << label[other]
+        if not (one_bit | other_bit) & walls:
+            unite(parent, one, other)
+        elif not one_bit & walls:
+            borders[one] |= other_bit
+        elif not other_bit & walls:
+            borders[other] |= one_bit
+    return parent, borders
 
 
 @inner

@@ -43,9 +43,7 @@ def moments(first: Ints, start: Ints, stop: Ints, label: NDArray[np.uint8]) -> N
             total[1] += count * row
             total[2] += cols
             total[3] += count * row * row
-            total[4] += (
-                high * (high + 1) * (2 * high + 1) - (low - 1) * low * (2 * low - 1)
-            ) // 6
+            total[4] += (high * (high + 1) * (2 * high + 1) - (low - 1) * low * (2 * low - 1)) // 6
             total[5] += cols * row
     return found
 
@@ -54,7 +52,7 @@ def moments(first: Ints, start: Ints, stop: Ints, label: NDArray[np.uint8]) -> N
 def pixels_at_center(
     first: Ints, start: Ints, stop: Ints, label: NDArray[np.uint8], one: int, other: int
 ) -> tuple[int, int]:
-    """Pixels of two labels on the row of the center of mass of both; (0, 0) where there is none."""
+    """Pixels of two labels on the row of the center of mass of both; (0, 0) without."""
     pixels = moment = 0
     for row in range(first.size - 1):
         for run in range(first[row], first[row + 1]):
