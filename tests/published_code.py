@@ -20,7 +20,7 @@ CROSS = ndimage.generate_binary_structure(2, 1)
 
 def holes(mask):
     """Components of the padded complement, 8-connected, that do not reach the top padding."""
-    numbers = measure.label(np.pad(~mask, 1, constant_values=True), connectivity=2)
+    numbers = measure.label(np.pad(1 - mask, 1, constant_values=1), connectivity=2)
     return sum(p.area for p in measure.regionprops(numbers) if p.bbox[0] != 0)
 
 
@@ -35,12 +35,13 @@ def gap(a, b, floor):
 
     def own_holes(inside, other):
         # One hole after the other is looked up among those that the other structure fills.
-        numbers, count = measure.label(~inside, connectivity=1, return_num=True)
+        numbers, count = measure.label(1 - inside, connectivity=1, return_num=True)
         numbers[numbers == numbers[0, 0]] = 0
         own = [h for h in range(1, count + 1) if h not in np.unique(numbers * other)]
-        return np.isin(numbers, own)
+        return np.isin(numbers, own).astype(np.uint8)
 
-    numbers = measure.label(~(a | b | own_holes(a, b) | own_holes(b, a)), connectivity=1)
+    filled = a + own_holes(a, b) + b + own_holes(b, a)
+    numbers = measure.label(1 - (filled > 0), connectivity=1)
     numbers[numbers == numbers[0, 0]] = 0
     pixels = int((numbers > 0).sum())
     return pixels if pixels > floor else 0
@@ -48,11 +49,11 @@ def gap(a, b, floor):
 
 def frontier_ratio(a, b):
     """Pixels of `a` in the dilated `b` by the columns of `a`."""
-    touched = morphology.dilation(b.astype(np.uint8), FULL)
+    touched = morphology.dilation(b, FULL)
     contact = int((a * touched).sum())
     if not a.any():
         return 0.0
-    _, left, _, right = measure.regionprops(a.astype(np.uint8))[0].bbox
+    _, left, _, right = measure.regionprops(a)[0].bbox
     return (contact if contact > 1 else 0) / (right - left)
 
 
@@ -80,11 +81,12 @@ def width_ratio(lv, myo):
 
 def published_metrics(labels):
     """The twelve metrics of one frame; the eighth is computed as the seventh is."""
-    background, lv, myo, la = (labels == value for value in range(4))
+    background, lv, myo, la = (np.isin(labels, value).astype(np.uint8) for value in range(4))
+    epi = np.isin(labels, (1, 2)).astype(np.uint8)
     floor = labels.size / 2**14
     return {
         "holes_in_lv": holes(lv),
-        "holes_in_epi": holes(lv | myo),
+        "holes_in_epi": holes(epi),
         "holes_in_atrium": holes(la),
         "disconnectivity_in_lv": disconnectivity(lv),
         "disconnectivity_in_myo": disconnectivity(myo),

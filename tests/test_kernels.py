@@ -28,7 +28,7 @@ labels = heart(24, 20)
 labels[10, 10] = 0
 for name in ("camus", "camus-public"):
     found = audit_frame(labels, (0.5, 0.7), criteria(name))
-    print([(f.criterion, f.value, str(f.verdict)) for f in found.findings])
+    print([(f.criterion, float(f.value), str(f.verdict)) for f in found.findings])
 """
 
 

@@ -93,7 +93,14 @@ class Heart:
             around_corners: The outside is 8-connected: a closed contour that is diagonal somewhere
                 encloses nothing, as in the published code. Otherwise it is 4-connected.
         """
-        return sum(self._regions(walls, around_corners=around_corners))
+        label = walls.bit_length() - 1
+        if walls == 1 << label and not self._pieces[label][3]:
+            return 0
+        # What can be reached along edges can be reached around corners all the more.
+        pixels = sum(self._regions(walls))
+        return (
+            sum(self._regions(walls, around_corners=True)) if pixels and around_corners else pixels
+        )
 
     def pockets(self, walls: int, one: int, other: int, *, framed: bool = True) -> int:
         """Pixels of the 4-connected regions within `walls` that share an edge with two labels.

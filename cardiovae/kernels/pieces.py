@@ -48,20 +48,32 @@ def unite(parent: Ints, one: int, other: int) -> None:
 def largest_pieces(
     start: Ints, stop: Ints, label: NDArray[np.uint8], edges: Ints, corners: Ints
 ) -> Counts:
-    """Pixels, those of the largest 8-connected piece, and pieces of every label; shape (5, 3)."""
+    """Pixels, those of the largest 8-connected piece, pieces and holes of every label.
+
+    Holes are 4-connected regions around which one piece closes; their number is that of the
+    pieces less the Euler number, which is runs less touching pairs of runs (Gray, "Local
+    properties of binary images in two dimensions", IEEE Trans. Computers C-20(5), 1971).
+
+    Returns:
+        Shape (5, 4); holes are those of labels up to 3 only.
+    """
     parent = alone(start.size)
+    found = np.zeros((OTHER + 1, 4), np.int64)
     for k in range(len(edges)):
         if label[edges[k, 0]] == label[edges[k, 1]]:
+            found[label[edges[k, 0]], 3] += 1
             unite(parent, edges[k, 0], edges[k, 1])
     for k in range(len(corners)):
         if label[corners[k, 0]] == label[corners[k, 1]]:
+            found[label[corners[k, 0]], 3] += 1
             unite(parent, corners[k, 0], corners[k, 1])
     size = np.zeros(start.size, np.int64)
-    found = np.zeros((OTHER + 1, 3), np.int64)
     for run in range(start.size):
         size[find(parent, run)] += stop[run] - start[run]
+        found[label[run], 3] -= 1
     for run in range(start.size):
         if parent[run] == run:
+            found[label[run], 3] += 1
             found[label[run], 0] += size[run]
             found[label[run], 1] = max(found[label[run], 1], size[run])
             found[label[run], 2] += 1
