@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.kernels.runs import encode, plain
+from cardiovae.kernels.runs import Runs, encode, plain
 from cardiovae.kernels.survey import moments
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.landmarks import FRAME, Landmarks, axis_of, landmarks_on
@@ -75,10 +75,18 @@ def measure_attributes(
         >>> found["lv_area"], found.reasons["myo_area"]
         (8.0, 'MYO is not annotated')
     """
+    return attributes_on(encode(plain(labels)), spacing_mm, structures)
+
+
+def attributes_on(
+    runs: Runs,
+    spacing_mm: tuple[float, float],
+    structures: tuple[Label, ...] = STRUCTURES,
+) -> FrameAttributes:
+    """`measure_attributes` of a frame, given its framed runs."""
     values = dict.fromkeys(ATTRIBUTES, math.nan)
     reasons: dict[str, str] = {}
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
-    runs = encode(plain(labels))
     sums: list[list[int]] = moments(*runs[:4]).tolist()
     names = ("lv_area", "myo_area", "la_area")
     for name, structure in zip(names, STRUCTURES, strict=True):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cardiovae.audit.criteria import NAMES, CriteriaSet, Criterion, criteria
 from cardiovae.audit.heart import Heart
-from cardiovae.audit.temporal import temporal_findings
+from cardiovae.audit.temporal import Motion, temporal_findings
 from cardiovae.audit.verdicts import Finding, FrameAudit, SequenceAudit, Verdict
 from cardiovae.errors import ConfigError
 from cardiovae.labels import STRUCTURES, Label
@@ -21,7 +21,7 @@ SQUARE_PIXELS = "spacing unknown: square pixels assumed"
 
 
 def audit_frame(
-    labels: NDArray[np.uint8],
+    labels: NDArray[np.uint8] | Heart,
     spacing_mm: tuple[float, float] | None,
     criteria_set: CriteriaSet,
     structures: tuple[Label, ...] = STRUCTURES,
@@ -31,7 +31,7 @@ def audit_frame(
     """Apply an anatomical criteria set to one frame.
 
     Args:
-        labels: Label map of one frame, shape (H, W).
+        labels: Label map of one frame, shape (H, W), or the heart on it.
         spacing_mm: Distance between pixel centers along (rows, columns) in mm, None = unknown.
             Areas of 0 pixels are then 0 mm2, other areas are NOT_MEASURABLE, and ratios are
             measured with square pixels, which their reason says.
@@ -56,7 +56,7 @@ def audit_frame(
 
 
 def frame_is_valid(
-    labels: NDArray[np.uint8],
+    labels: NDArray[np.uint8] | Heart,
     spacing_mm: tuple[float, float] | None,
     criteria_set: CriteriaSet,
     structures: tuple[Label, ...] = STRUCTURES,
@@ -91,14 +91,16 @@ def audit_sequence(
     """
     anatomy = criteria(anatomy) if isinstance(anatomy, str) else anatomy
     temporal = criteria(temporal) if isinstance(temporal, str) else temporal
+    spacing_mm, structures = sequence.spacing_mm, sequence.structures
+    motion = Motion(sequence.labels, spacing_mm, structures)
     frames = tuple(
-        audit_frame(sequence.frame(t), sequence.spacing_mm, anatomy, sequence.structures, frame=t)
-        for t in range(sequence.n_frames)
+        audit_frame(heart, spacing_mm, anatomy, structures, frame=t)
+        for t, heart in enumerate(motion.hearts)
     )
     findings: tuple[Finding, ...] = ()
     if temporal is not None:
         findings = temporal_findings(
-            sequence.labels, sequence.spacing_mm, temporal, sequence.structures
+            sequence.labels, spacing_mm, temporal, structures, motion=motion
         )
     return SequenceAudit(
         source=sequence.source,

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.attributes import FrameAttributes, measure_attributes
+from cardiovae.attributes import FrameAttributes, attributes_on
 from cardiovae.audit.criteria import CriteriaSet, Criterion
-from cardiovae.audit.heart import ANY, MYO
+from cardiovae.audit.heart import ANY, MYO, Heart
 from cardiovae.audit.verdicts import Finding, Verdict
 from cardiovae.errors import ConfigError
 from cardiovae.kernels.contours import contour, hausdorff_mm
-from cardiovae.kernels.runs import Ints, encode, plain
+from cardiovae.kernels.runs import Ints
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.morphology import Mask
 
@@ -76,16 +76,13 @@ def neighbor_hausdorff_mm(masks: Mask, spacing_mm: tuple[float, float]) -> Signa
     Returns:
         Shape (T,), in mm; NaN where the mask of the frame or of a neighbor is empty.
     """
-    return _steps_mm(
-        [_contour_of(masks[:, :, t].astype(np.uint8), 1 << 1) for t in range(masks.shape[2])],
-        spacing_mm,
-    )
+    hearts = (Heart.of(masks[:, :, t].astype(np.uint8)) for t in range(masks.shape[2]))
+    return _steps_mm([_contour_of(heart, 1 << 1) for heart in hearts], spacing_mm)
 
 
-def _contour_of(labels: NDArray[np.uint8], members: int) -> Contour:
+def _contour_of(heart: Heart, members: int) -> Contour:
     """Contour, as of `neighbor_hausdorff_mm`, of the pixels of some labels, each as one bit."""
-    labels = plain(labels)
-    return contour(labels.shape, *encode(labels)[:4], members)
+    return contour(heart.labels.shape, *heart.runs[:4], members)
 
 
 def _steps_mm(contours: list[Contour], spacing_mm: tuple[float, float]) -> Signal:
@@ -118,15 +115,17 @@ class Motion:
     _distances: dict[str, Signal] = field(default_factory=dict, repr=False)
 
     @functools.cached_property
-    def frames(self) -> tuple[NDArray[np.uint8], ...]:
-        """The label map of every frame, contiguous."""
-        return tuple(plain(self.labels[:, :, t]) for t in range(self.labels.shape[2]))
+    def hearts(self) -> tuple[Heart, ...]:
+        """The heart of every frame."""
+        return tuple(Heart.of(self.labels[:, :, t]) for t in range(self.labels.shape[2]))
 
     @functools.cached_property
     def attributes(self) -> tuple[FrameAttributes, ...]:
         """Attributes of every frame."""
         spacing_mm = self.spacing_mm or PIXELS
-        return tuple(measure_attributes(f, spacing_mm, self.structures) for f in self.frames)
+        return tuple(
+            attributes_on(heart.runs, spacing_mm, self.structures) for heart in self.hearts
+        )
 
     def follow(self, criterion: Criterion) -> Signal:
         """Value of a criterion in every frame, shape (T,)."""
@@ -139,10 +138,10 @@ class Motion:
     def why_missing(self, criterion: Criterion, t: int) -> str:
         """Why the value of frame `t` is missing: the first cause in it and its neighbors."""
         for s in (t, t - 1, t + 1):
-            if not 0 <= s < len(self.frames):
+            if not 0 <= s < len(self.hearts):
                 continue
             if criterion.metric == "neighbor_hausdorff_mm":
-                found = bool(_contour_of(self.frames[s], _members(criterion.signal))[1].size)
+                found = bool(_contour_of(self.hearts[s], _members(criterion.signal))[1].size)
                 cause = "" if found else "empty contour"
             else:
                 cause = self.attributes[s].reasons.get(criterion.signal, "")
@@ -152,7 +151,7 @@ class Motion:
 
     def _hausdorff(self, signal: str) -> Signal:
         if signal not in self._distances:
-            contours = [_contour_of(frame, _members(signal)) for frame in self.frames]
+            contours = [_contour_of(heart, _members(signal)) for heart in self.hearts]
             self._distances[signal] = _steps_mm(contours, self.spacing_mm or PIXELS)
         return self._distances[signal]
 

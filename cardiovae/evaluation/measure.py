@@ -129,16 +129,16 @@ def _disks(
 
 def _judged(sequence: EchoSequence, structures: tuple[Label, ...]) -> dict[str, Any]:
     """What every criteria set says of one label map sequence: `valid` and `motion` of a `Side`."""
+    followed = Motion(sequence.labels, sequence.spacing_mm, structures)
     valid = {}
     for name in ANATOMY:
         limits = criteria(name)
         audits = (
-            audit_frame(sequence.frame(t), sequence.spacing_mm, limits, structures)
-            for t in range(sequence.n_frames)
+            audit_frame(heart, sequence.spacing_mm, limits, structures)
+            for heart in followed.hearts
         )
         valid[name] = tuple(audit.passed for audit in audits)
     motion: dict[str, Verdict | None] = dict.fromkeys(MOTION)
-    followed = Motion(sequence.labels, sequence.spacing_mm, structures)
     for name in MOTION if sequence.n_frames >= MIN_FRAMES else ():
         found = temporal_findings(
             sequence.labels, sequence.spacing_mm, criteria(name), structures, motion=followed
