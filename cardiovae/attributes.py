@@ -15,8 +15,10 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiovae.kernels.runs import Runs, encode, plain
+from cardiovae.kernels.survey import moments
 from cardiovae.labels import STRUCTURES, Label
-from cardiovae.landmarks import Landmarks, find_landmarks, long_axis
+from cardiovae.landmarks import FRAME, Landmarks, axis_of, landmarks_on
 
 UNITS: Mapping[str, str] = MappingProxyType(
     {
@@ -73,38 +75,42 @@ def measure_attributes(
         >>> found["lv_area"], found.reasons["myo_area"]
         (8.0, 'MYO is not annotated')
     """
+    return attributes_on(encode(plain(labels)), spacing_mm, structures)
+
+
+def attributes_on(
+    runs: Runs,
+    spacing_mm: tuple[float, float],
+    structures: tuple[Label, ...] = STRUCTURES,
+) -> FrameAttributes:
+    """`measure_attributes` of a frame, given its framed runs."""
     values = dict.fromkeys(ATTRIBUTES, math.nan)
     reasons: dict[str, str] = {}
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
-    lv, myo = labels == Label.LV, labels == Label.MYO
-    masks = {"lv_area": lv, "myo_area": myo, "la_area": labels == Label.LA}
-    for (name, mask), structure in zip(masks.items(), STRUCTURES, strict=True):
+    sums: list[list[int]] = moments(*runs[:4]).tolist()
+    names = ("lv_area", "myo_area", "la_area")
+    for name, structure in zip(names, STRUCTURES, strict=True):
         if structure not in structures:
             reasons[name] = f"{structure.name} is not annotated"
-        elif not mask.any():
+        elif not sums[structure][0]:
             reasons[name] = f"no {structure.name} pixel"
         else:
-            values[name] = float(np.count_nonzero(mask)) * pixel_mm2
+            values[name] = sums[structure][0] * pixel_mm2
 
-    epi = lv | myo
-    total = int(np.count_nonzero(epi))
+    total, rows, cols = (sums[Label.LV][k] + sums[Label.MYO][k] for k in range(3))
     if total == 0:
         reasons["epi_center_x"] = reasons["epi_center_y"] = "no LV or MYO pixel"
     else:
-        values["epi_center_x"] = (
-            float(epi.sum(0) @ np.arange(epi.shape[1])) / total * spacing_mm[1]
-        )
-        values["epi_center_y"] = (
-            float(epi.sum(1) @ np.arange(epi.shape[0])) / total * spacing_mm[0]
-        )
+        values["epi_center_x"] = (cols - FRAME * total) / total * spacing_mm[1]
+        values["epi_center_y"] = (rows - FRAME * total) / total * spacing_mm[0]
 
-    axis = long_axis(lv, spacing_mm)
+    axis = axis_of(sums[Label.LV], spacing_mm)
     if axis is None:
         reasons["lv_orientation"] = "the LV has no long axis"
     else:
         values["lv_orientation"] = math.degrees(math.atan2(axis.down[1], axis.down[0]))
 
-    marks = find_landmarks(labels, spacing_mm, structures)
+    marks = landmarks_on(runs, sums[Label.LV], spacing_mm, structures)
     if marks.reason:
         reasons["lv_length"] = reasons["lv_base_width"] = marks.reason
     else:

@@ -6,8 +6,9 @@ areas in mm2, anisotropic pixels honored, structures 8-connected and their outsi
 the frame's border outside, the gap between LV and LA really measured, frontiers as the longest
 contiguous segment. No metric depends on how much background surrounds the heart.
 
-Each takes one frame's label map, shape (H, W), and `spacing_mm`, the distance between pixel
-centers along (rows, columns). Areas are 0.0 for an absent structure and ratios NaN; whether a
+Each takes one frame's label map, shape (H, W), or the `Heart` on it, which measures once what
+several metrics need, and `spacing_mm`, the distance between pixel centers along (rows, columns).
+Areas are 0.0 for an absent structure and ratios NaN; whether a
 structure must be there is a criterion of its own.
 """
 
@@ -17,22 +18,11 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from cardiovae.audit.regions import (
-    detached_pixels,
-    erosions_before_split,
-    hole_pixels,
-    longest_frontier_mm,
-    padded,
-    pocket_pixels,
-    width_pixels,
-)
+from cardiovae.audit.heart import ANY, EPI, LA, LV, MYO, Heart, Spacing
 from cardiovae.labels import Label
-from cardiovae.morphology import Mask, bounding_box
 
-Labels = NDArray[np.uint8]
-Spacing = tuple[float, float]
+Labels = NDArray[np.uint8] | Heart
 
 # Depth levels at which `myo_thickness_ratio` looks for a split: it is known to 1/20. Chosen so
 # that the number of labelings does not grow with the resolution.
@@ -44,17 +34,17 @@ SMALLEST_PIECE = 1e-3
 
 def lv_present(labels: Labels, _spacing_mm: Spacing) -> float:
     """1.0 when the frame has an LV, else 0.0."""
-    return float((labels == Label.LV).any())
+    return float(Heart.of(labels).pixels(Label.LV) > 0)
 
 
 def myo_present(labels: Labels, _spacing_mm: Spacing) -> float:
     """1.0 when the frame has a MYO, else 0.0."""
-    return float((labels == Label.MYO).any())
+    return float(Heart.of(labels).pixels(Label.MYO) > 0)
 
 
 def la_present(labels: Labels, _spacing_mm: Spacing) -> float:
     """1.0 when the frame has an LA, else 0.0."""
-    return float((labels == Label.LA).any())
+    return float(Heart.of(labels).pixels(Label.LA) > 0)
 
 
 def lv_hole_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
@@ -65,32 +55,32 @@ def lv_hole_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
         >>> lv_hole_area_mm2(ring, (0.5, 0.5))
         0.25
     """
-    return hole_pixels(labels == Label.LV) * _pixel_mm2(spacing_mm)
+    return Heart.of(labels).holes(LV) * _pixel_mm2(spacing_mm)
 
 
 def epi_hole_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
     """Metric 2: area of the holes in the epicardium, LV and MYO together, in mm2."""
-    return hole_pixels(_epicardium(labels)) * _pixel_mm2(spacing_mm)
+    return Heart.of(labels).holes(EPI) * _pixel_mm2(spacing_mm)
 
 
 def la_hole_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
     """Metric 3: area of the holes in the LA, in mm2."""
-    return hole_pixels(labels == Label.LA) * _pixel_mm2(spacing_mm)
+    return Heart.of(labels).holes(LA) * _pixel_mm2(spacing_mm)
 
 
 def lv_disconnected_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
     """Metric 4: area of the LV outside its largest piece, in mm2."""
-    return detached_pixels(labels == Label.LV) * _pixel_mm2(spacing_mm)
+    return Heart.of(labels).detached(Label.LV) * _pixel_mm2(spacing_mm)
 
 
 def myo_disconnected_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
     """Metric 5: area of the MYO outside its largest piece, in mm2."""
-    return detached_pixels(labels == Label.MYO) * _pixel_mm2(spacing_mm)
+    return Heart.of(labels).detached(Label.MYO) * _pixel_mm2(spacing_mm)
 
 
 def la_disconnected_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
     """Metric 6: area of the LA outside its largest piece, in mm2."""
-    return detached_pixels(labels == Label.LA) * _pixel_mm2(spacing_mm)
+    return Heart.of(labels).detached(Label.LA) * _pixel_mm2(spacing_mm)
 
 
 def lv_myo_gap_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
@@ -98,8 +88,7 @@ def lv_myo_gap_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
 
     A pocket is a 4-connected region that the two enclose and that borders both.
     """
-    lv, myo = labels == Label.LV, labels == Label.MYO
-    return pocket_pixels(lv, myo, lv | myo) * _pixel_mm2(spacing_mm)
+    return Heart.of(labels).pockets(LV | MYO, LV, MYO) * _pixel_mm2(spacing_mm)
 
 
 def lv_la_gap_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
@@ -113,8 +102,7 @@ def lv_la_gap_area_mm2(labels: Labels, spacing_mm: Spacing) -> float:
         >>> lv_la_gap_area_mm2(labels, (2.0, 0.5))
         1.0
     """
-    lv, la = labels == Label.LV, labels == Label.LA
-    return pocket_pixels(lv, la, lv | la) * _pixel_mm2(spacing_mm)
+    return Heart.of(labels).pockets(LV | LA, LV, LA) * _pixel_mm2(spacing_mm)
 
 
 def annulus_gap_ratio(labels: Labels, _spacing_mm: Spacing) -> float:
@@ -129,11 +117,9 @@ def annulus_gap_ratio(labels: Labels, _spacing_mm: Spacing) -> float:
         >>> annulus_gap_ratio(labels, (1.0, 1.0)), lv_la_gap_area_mm2(labels, (1.0, 1.0))
         (1.0, 0.0)
     """
-    lv, la = labels == Label.LV, labels == Label.LA
-    if not lv.any():
-        return math.nan
-    gap = pocket_pixels(lv, la, labels != Label.BACKGROUND)
-    return float(gap / np.count_nonzero(lv))
+    heart = Heart.of(labels)
+    area = heart.pixels(Label.LV)
+    return heart.pockets(ANY, LV, LA) / area if area else math.nan
 
 
 def lv_background_frontier_ratio(labels: Labels, spacing_mm: Spacing) -> float:
@@ -165,14 +151,12 @@ def myo_thickness_ratio(labels: Labels, spacing_mm: Spacing, *, enough: float = 
     Both in mm. 0.0 for a MYO in pieces, 1.0 for one that shrinks to a point without a split, NaN
     without MYO. Values above `enough` need not be told apart, which saves time.
     """
-    myo = labels == Label.MYO
-    box = bounding_box(myo)
-    if box is None:
+    heart = Heart.of(labels)
+    area = heart.pixels(Label.MYO)
+    if not area:
         return math.nan
-    depth = ndimage.distance_transform_edt(padded(myo[box]), sampling=spacing_mm)
-    step = float(depth.max()) / DEPTH_LEVELS
-    smallest = SMALLEST_PIECE * np.count_nonzero(myo)
-    erosions = erosions_before_split(depth, step, smallest, enough * DEPTH_LEVELS)
+    smallest = SMALLEST_PIECE * area
+    erosions = heart.erosions(Label.MYO, spacing_mm, DEPTH_LEVELS, smallest, enough * DEPTH_LEVELS)
     return min(erosions / DEPTH_LEVELS, 1.0)
 
 
@@ -181,29 +165,19 @@ def lv_myo_width_ratio(labels: Labels, _spacing_mm: Spacing) -> float:
 
     On the row of the epicardium's center of mass; NaN when either has no pixel there.
     """
-    counts = _epicardium(labels).sum(1)
-    if not counts.any():
-        return math.nan
-    row = labels[int(counts @ np.arange(counts.size) / counts.sum())]
-    lv, myo = np.count_nonzero(row == Label.LV), np.count_nonzero(row == Label.MYO)
-    return float(lv / myo) if lv and myo else math.nan
+    lv, myo = Heart.of(labels).widths_at_center(Label.LV, Label.MYO)
+    return lv / myo if lv and myo else math.nan
 
 
 def _pixel_mm2(spacing_mm: Spacing) -> float:
     return spacing_mm[0] * spacing_mm[1]
 
 
-def _epicardium(labels: Labels) -> Mask:
-    mask: Mask = (labels == Label.LV) | (labels == Label.MYO)
-    return mask
-
-
 def _frontier_ratio(labels: Labels, first: Label, second: Label, spacing_mm: Spacing) -> float:
     """Longest frontier in mm by the width of `first` in mm; NaN without `first`."""
-    mask = labels == first
-    box = bounding_box(mask, margin=1)
-    if box is None:
+    heart = Heart.of(labels)
+    width = heart.width(first)
+    if not width:
         return math.nan
-    around = np.pad(labels[box], 1)
-    frontier = longest_frontier_mm(around == first, around == second, spacing_mm)
-    return frontier / (width_pixels(mask) * spacing_mm[1])
+    rows, cols = heart.longest_contact(first, second, spacing_mm)
+    return math.hypot(rows * spacing_mm[0], cols * spacing_mm[1]) / (width * spacing_mm[1])

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.audit.criteria import NAMES, CriteriaSet, Criterion, criteria
-from cardiovae.audit.temporal import temporal_findings
+from cardiovae.audit.heart import Heart
+from cardiovae.audit.temporal import Motion, temporal_findings
 from cardiovae.audit.verdicts import Finding, FrameAudit, SequenceAudit, Verdict
 from cardiovae.errors import ConfigError
 from cardiovae.labels import STRUCTURES, Label
-from cardiovae.morphology import bounding_box
 from cardiovae.sequence import EchoSequence
 
 PIXELS: tuple[float, float] = (1.0, 1.0)
@@ -23,7 +21,7 @@ SQUARE_PIXELS = "spacing unknown: square pixels assumed"
 
 
 def audit_frame(
-    labels: NDArray[np.uint8],
+    labels: NDArray[np.uint8] | Heart,
     spacing_mm: tuple[float, float] | None,
     criteria_set: CriteriaSet,
     structures: tuple[Label, ...] = STRUCTURES,
@@ -33,7 +31,7 @@ def audit_frame(
     """Apply an anatomical criteria set to one frame.
 
     Args:
-        labels: Label map of one frame, shape (H, W).
+        labels: Label map of one frame, shape (H, W), or the heart on it.
         spacing_mm: Distance between pixel centers along (rows, columns) in mm, None = unknown.
             Areas of 0 pixels are then 0 mm2, other areas are NOT_MEASURABLE, and ratios are
             measured with square pixels, which their reason says.
@@ -49,16 +47,16 @@ def audit_frame(
         ConfigError: A temporal criteria set.
     """
     _check_anatomical(criteria_set)
-    heart = _Heart.of(labels, spacing_mm, criteria_set)
-    findings = (
-        _finding(heart, criteria_set, criterion)
+    heart = Heart.of(labels)
+    findings = tuple(
+        _finding(heart, spacing_mm, criteria_set, criterion, frame=frame)
         for criterion in criteria_set.applying_to(structures)
     )
-    return FrameAudit(tuple(dataclasses.replace(f, frame=frame) for f in findings), frame)
+    return FrameAudit(findings, frame)
 
 
 def frame_is_valid(
-    labels: NDArray[np.uint8],
+    labels: NDArray[np.uint8] | Heart,
     spacing_mm: tuple[float, float] | None,
     criteria_set: CriteriaSet,
     structures: tuple[Label, ...] = STRUCTURES,
@@ -68,9 +66,9 @@ def frame_is_valid(
     Args and errors as for `audit_frame`.
     """
     _check_anatomical(criteria_set)
-    heart = _Heart.of(labels, spacing_mm, criteria_set)
+    heart = Heart.of(labels)
     return all(
-        _finding(heart, criteria_set, criterion, quick=True).verdict is Verdict.PASS
+        _finding(heart, spacing_mm, criteria_set, criterion, quick=True).verdict is Verdict.PASS
         for criterion in criteria_set.applying_to(structures)
     )
 
@@ -93,14 +91,16 @@ def audit_sequence(
     """
     anatomy = criteria(anatomy) if isinstance(anatomy, str) else anatomy
     temporal = criteria(temporal) if isinstance(temporal, str) else temporal
+    spacing_mm, structures = sequence.spacing_mm, sequence.structures
+    motion = Motion(sequence.labels, spacing_mm, structures)
     frames = tuple(
-        audit_frame(sequence.frame(t), sequence.spacing_mm, anatomy, sequence.structures, frame=t)
-        for t in range(sequence.n_frames)
+        audit_frame(heart, spacing_mm, anatomy, structures, frame=t)
+        for t, heart in enumerate(motion.hearts)
     )
     findings: tuple[Finding, ...] = ()
     if temporal is not None:
         findings = temporal_findings(
-            sequence.labels, sequence.spacing_mm, temporal, sequence.structures
+            sequence.labels, spacing_mm, temporal, structures, motion=motion
         )
     return SequenceAudit(
         source=sequence.source,
@@ -119,50 +119,27 @@ def _check_anatomical(criteria_set: CriteriaSet) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Heart:
-    """One frame ready to be measured.
-
-    `labels` is the frame, or the box around the heart for metrics that do not depend on what
-    surrounds it; `absent` are the structures without a pixel, which criteria have to do without.
-    """
-
-    labels: NDArray[np.uint8]
-    spacing_mm: tuple[float, float] | None
-    absent: frozenset[Label]
-
-    @classmethod
-    def of(
-        cls,
-        labels: NDArray[np.uint8],
-        spacing_mm: tuple[float, float] | None,
-        criteria_set: CriteriaSet,
-    ) -> _Heart:
-        labels = np.ascontiguousarray(labels)
-        if criteria_set.kind != "anatomy":  # the published metrics have their own rules
-            return cls(labels, spacing_mm, frozenset())
-        box = bounding_box(labels != Label.BACKGROUND)
-        if box is not None:
-            labels = np.ascontiguousarray(labels[box])
-        absent = frozenset(s for s in STRUCTURES if not (labels == s).any())
-        return cls(labels, spacing_mm, absent)
-
-
 def _finding(
-    heart: _Heart, criteria_set: CriteriaSet, criterion: Criterion, *, quick: bool = False
+    heart: Heart,
+    spacing_mm: tuple[float, float] | None,
+    criteria_set: CriteriaSet,
+    criterion: Criterion,
+    *,
+    frame: int | None = None,
+    quick: bool = False,
 ) -> Finding:
     """Measure and judge one criterion."""
     value, reason = math.nan, ""
-    # A presence is measurable without the structure.
-    absent = [s for s in criterion.structures if NAMES[s] in heart.absent]
-    if absent and criterion.unit != "flag":
-        reason = "no " + " and no ".join(f"{s.upper()} pixel" for s in absent)
+    # A presence is measurable without the structure; published metrics have their own rules.
+    absent = heart.absent if criteria_set.kind == "anatomy" and criterion.unit != "flag" else ()
+    missing = [s for s in criterion.structures if NAMES[s] in absent] if absent else []
+    if missing:
+        reason = "no " + " and no ".join(f"{s.upper()} pixel" for s in missing)
     else:
-        metric = criteria_set.metric(criterion, quick=quick)
-        value = metric(heart.labels, heart.spacing_mm or PIXELS)
+        value = criteria_set.metric(criterion, quick=quick)(heart, spacing_mm or PIXELS)
         if math.isnan(value):
             reason = "undefined on this frame"
-        elif heart.spacing_mm is None:
+        elif spacing_mm is None:
             value, reason = _without_spacing(criterion, value)
     return Finding(
         criterion.name,
@@ -172,6 +149,7 @@ def _finding(
         criterion.high,
         criterion.unit,
         reason,
+        frame,
     )
 
 

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.audit import anatomy, public
+from cardiovae.audit.heart import Heart
 from cardiovae.config import build_settings, preset_names, read_preset
 from cardiovae.errors import ConfigError
 from cardiovae.labels import STRUCTURES, Label
 
-Metric = Callable[[NDArray[np.uint8], tuple[float, float]], float]
+Metric = Callable[[NDArray[np.uint8] | Heart, tuple[float, float]], float]
 
 NAMES = {structure.name.lower(): structure for structure in STRUCTURES}
 # Where a set of each kind finds its metrics; those of temporal sets are no functions of a frame.

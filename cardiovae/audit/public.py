@@ -6,9 +6,9 @@ compared with published ones: pixels instead of mm, a noise floor that grows wit
 outside that is 8-connected in one metric and 4-connected in another, and metric 8 measuring what
 metric 7 does. `cardiovae.audit.anatomy` holds the metrics we recommend.
 
-Each takes one frame's label map, shape (H, W), and its spacing, which all of them ignore. Counts
-are 0 for an absent structure. NaN means that the published code has no answer, which it reads as
-an invalid frame.
+Each takes one frame's label map, shape (H, W), or the `Heart` on it, and its spacing, which all of
+them ignore. Counts are 0 for an absent structure. NaN means that the published code has no answer,
+which it reads as an invalid frame.
 """
 
 from __future__ import annotations
@@ -17,59 +17,46 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from cardiovae.audit.regions import (
-    CROSS,
-    SQUARE,
-    detached_pixels,
-    erosions_before_split,
-    hole_pixels,
-    pieces,
-    pocket_pixels,
-    touching,
-    width_pixels,
-)
+from cardiovae.audit.heart import EPI, LA, LV, MYO, Heart, Spacing
 from cardiovae.labels import Label
-from cardiovae.morphology import Mask, bounding_box, dilate
 
-Labels = NDArray[np.uint8]
-Spacing = tuple[float, float]
+Labels = NDArray[np.uint8] | Heart
 
 
 def lv_absent(labels: Labels, _spacing_mm: Spacing) -> float:
     """1 when the frame has no LV pixel, else 0 (Echo-Toolkit's addition, named `lv_pixels`)."""
-    return 0.0 if (labels == Label.LV).any() else 1.0
+    return 0.0 if Heart.of(labels).pixels(Label.LV) else 1.0
 
 
 def holes_in_lv(labels: Labels, _spacing_mm: Spacing) -> float:
     """Metric 1: pixels of 8-connected holes in the LV."""
-    return float(hole_pixels(labels == Label.LV, SQUARE))
+    return float(Heart.of(labels).holes(LV, around_corners=True))
 
 
 def holes_in_epi(labels: Labels, _spacing_mm: Spacing) -> float:
     """Metric 2: pixels of 8-connected holes in LV and MYO together."""
-    return float(hole_pixels(_epicardium(labels), SQUARE))
+    return float(Heart.of(labels).holes(EPI, around_corners=True))
 
 
 def holes_in_atrium(labels: Labels, _spacing_mm: Spacing) -> float:
     """Metric 3: pixels of 8-connected holes in the LA."""
-    return float(hole_pixels(labels == Label.LA, SQUARE))
+    return float(Heart.of(labels).holes(LA, around_corners=True))
 
 
 def disconnectivity_in_lv(labels: Labels, _spacing_mm: Spacing) -> float:
     """Metric 4: LV pixels outside its largest 8-connected piece."""
-    return float(detached_pixels(labels == Label.LV))
+    return float(Heart.of(labels).detached(Label.LV))
 
 
 def disconnectivity_in_myo(labels: Labels, _spacing_mm: Spacing) -> float:
     """Metric 5: MYO pixels outside its largest 8-connected piece."""
-    return float(detached_pixels(labels == Label.MYO))
+    return float(Heart.of(labels).detached(Label.MYO))
 
 
 def disconnectivity_in_atrium(labels: Labels, _spacing_mm: Spacing) -> float:
     """Metric 6: LA pixels outside its largest 8-connected piece."""
-    return float(detached_pixels(labels == Label.LA))
+    return float(Heart.of(labels).detached(Label.LA))
 
 
 def holes_between_lv_and_myo(labels: Labels, _spacing_mm: Spacing) -> float:
@@ -80,16 +67,10 @@ def holes_between_lv_and_myo(labels: Labels, _spacing_mm: Spacing) -> float:
     4-connected regions which border both structures, without the one of pixel (0, 0). A structure
     that reaches the frame's border can therefore turn the surroundings into a gap.
     """
-    lv, myo = labels == Label.LV, labels == Label.MYO
-    union = lv | myo
-    if union[0].any() or union[-1].any() or union[:, 0].any() or union[:, -1].any():
-        numbers, count = pieces(~union, CROSS)
-        between = touching(numbers, count, lv) & touching(numbers, count, myo)
-        between[[0, numbers[0, 0]]] = False
-        gap = int(np.count_nonzero(between[numbers]))
-    else:
-        gap = pocket_pixels(lv, myo, union)
-    return float(gap) if gap > _noise_floor(labels) else 0.0
+    heart = Heart.of(labels)
+    framed = not (heart.touches_border(Label.LV) or heart.touches_border(Label.MYO))
+    gap = heart.pockets(EPI, LV, MYO, framed=framed)
+    return float(gap) if gap > _noise_floor(heart) else 0.0
 
 
 def holes_between_lv_and_atrium(labels: Labels, spacing_mm: Spacing) -> float:
@@ -115,15 +96,12 @@ def erosion_ratio_before_myo_split(
     NaN without MYO, and when it fills the frame (the published code does not end then). Values
     above `enough` need not be told apart, which saves time.
     """
-    myo = labels == Label.MYO
-    box = bounding_box(myo, margin=1)
-    if box is None or myo.all():
+    heart = Heart.of(labels)
+    if heart.pixels(Label.MYO) in (0, heart.n_pixels):
         return math.nan
     # Pixels beyond the frame count as myocardium, in the erosion and in the depth.
-    crop = myo[box]
-    thickest = float(ndimage.distance_transform_edt(crop).max())
-    depth = ndimage.distance_transform_cdt(crop, "chessboard")
-    return erosions_before_split(depth, 1, _noise_floor(labels), enough * thickest) / thickest
+    erosions, squared = heart.square_erosions(Label.MYO, _noise_floor(heart), enough)
+    return erosions / math.sqrt(squared)
 
 
 def width_ratio_between_lv_and_myo(labels: Labels, _spacing_mm: Spacing) -> float:
@@ -131,29 +109,17 @@ def width_ratio_between_lv_and_myo(labels: Labels, _spacing_mm: Spacing) -> floa
 
     NaN when either has no pixel on that row.
     """
-    counts = _epicardium(labels).sum(1)
-    if not counts.any():
-        return math.nan
-    row = labels[int(counts @ np.arange(counts.size) / counts.sum())]
-    lv, myo = np.count_nonzero(row == Label.LV), np.count_nonzero(row == Label.MYO)
-    return float(lv / myo) if lv and myo else math.nan
+    lv, myo = Heart.of(labels).widths_at_center(Label.LV, Label.MYO)
+    return lv / myo if lv and myo else math.nan
 
 
-def _epicardium(labels: Labels) -> Mask:
-    mask: Mask = (labels == Label.LV) | (labels == Label.MYO)
-    return mask
-
-
-def _noise_floor(labels: Labels) -> float:
+def _noise_floor(heart: Heart) -> float:
     """Largest gap, in pixels, that the published code takes for an artifact."""
-    return labels.size / 2**14
+    return heart.n_pixels / 2**14
 
 
 def _frontier_ratio(labels: Labels, first: Label, second: Label) -> float:
     """Pixels of `first` that touch `second` by the columns `first` spans; 0 up to one pixel."""
-    box = bounding_box(labels == first, margin=1)
-    if box is None:
-        return 0.0
-    mask = labels[box] == first
-    contact = int(np.count_nonzero(mask & dilate(labels[box] == second)))
-    return contact / width_pixels(mask) if contact > 1 else 0.0
+    heart = Heart.of(labels)
+    contact = heart.contact(first, second)
+    return contact / heart.width(first) if contact > 1 else 0.0

@@ -8,21 +8,25 @@ Echo-Toolkit). Unlike the published code, a measurement that fails is not taken 
 
 from __future__ import annotations
 
+import functools
 import math
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import KDTree
 
-from cardiovae.attributes import attribute_signals, measure_attributes
+from cardiovae.attributes import FrameAttributes, attributes_on
 from cardiovae.audit.criteria import CriteriaSet, Criterion
+from cardiovae.audit.heart import ANY, MYO, Heart
 from cardiovae.audit.verdicts import Finding, Verdict
 from cardiovae.errors import ConfigError
+from cardiovae.kernels.contours import contour, hausdorff_mm
+from cardiovae.kernels.runs import Ints
 from cardiovae.labels import STRUCTURES, Label
-from cardiovae.morphology import Mask, bounding_box
+from cardiovae.morphology import Mask
 
 Signal = NDArray[np.float64]
+Contour = tuple[Ints, Ints]  # first contour pixel of every row, columns of the contour pixels
 PIXELS: tuple[float, float] = (1.0, 1.0)
 MIN_FRAMES = 3
 
@@ -72,15 +76,84 @@ def neighbor_hausdorff_mm(masks: Mask, spacing_mm: tuple[float, float]) -> Signa
     Returns:
         Shape (T,), in mm; NaN where the mask of the frame or of a neighbor is empty.
     """
-    contours = [_contour_mm(masks[:, :, t], spacing_mm) for t in range(masks.shape[2])]
-    trees = [KDTree(contour) if len(contour) else None for contour in contours]
+    hearts = (Heart.of(masks[:, :, t].astype(np.uint8)) for t in range(masks.shape[2]))
+    return _steps_mm([_contour_of(heart, 1 << 1) for heart in hearts], spacing_mm)
+
+
+def _contour_of(heart: Heart, members: int) -> Contour:
+    """Contour, as of `neighbor_hausdorff_mm`, of the pixels of some labels, each as one bit."""
+    return contour(heart.labels.shape, *heart.runs[:4], members)
+
+
+def _steps_mm(contours: list[Contour], spacing_mm: tuple[float, float]) -> Signal:
+    """Mean Hausdorff distance of each contour to those before and after."""
+    row_mm, col_mm = spacing_mm
     steps = np.full(len(contours) - 1, np.nan)
     for t in range(steps.size):
-        here, there = trees[t], trees[t + 1]
-        if here is not None and there is not None:
-            ahead, back = here.query(contours[t + 1])[0], there.query(contours[t])[0]
-            steps[t] = max(np.max(ahead), np.max(back))
+        (index, cols), (next_index, next_cols) = contours[t], contours[t + 1]
+        if cols.size and next_cols.size:
+            steps[t] = hausdorff_mm(
+                index, cols, next_index, next_cols, float(row_mm), float(col_mm)
+            )
     return np.concatenate([steps[:1], (steps[:-1] + steps[1:]) / 2, steps[-1:]])
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """What temporal criteria follow in one sequence; measured once, for any number of sets.
+
+    Args:
+        labels: Label maps, shape (H, W, T), T >= 2.
+        spacing_mm: Distance between pixel centers along (rows, columns) in mm; None = unknown,
+            everything is in square pixels.
+        structures: Annotated structures.
+    """
+
+    labels: NDArray[np.uint8]
+    spacing_mm: tuple[float, float] | None
+    structures: tuple[Label, ...] = STRUCTURES
+    _distances: dict[str, Signal] = field(default_factory=dict, repr=False)
+
+    @functools.cached_property
+    def hearts(self) -> tuple[Heart, ...]:
+        """The heart of every frame."""
+        return tuple(Heart.of(self.labels[:, :, t]) for t in range(self.labels.shape[2]))
+
+    @functools.cached_property
+    def attributes(self) -> tuple[FrameAttributes, ...]:
+        """Attributes of every frame."""
+        spacing_mm = self.spacing_mm or PIXELS
+        return tuple(
+            attributes_on(heart.runs, spacing_mm, self.structures) for heart in self.hearts
+        )
+
+    def follow(self, criterion: Criterion) -> Signal:
+        """Value of a criterion in every frame, shape (T,)."""
+        if criterion.metric == "neighbor_hausdorff_mm":
+            return self._hausdorff(criterion.signal)
+        signal = np.array([frame[criterion.signal] for frame in self.attributes])
+        measure = {"deviation": deviation, "relative_deviation": relative_deviation}
+        return measure[criterion.metric](signal)
+
+    def why_missing(self, criterion: Criterion, t: int) -> str:
+        """Why the value of frame `t` is missing: the first cause in it and its neighbors."""
+        for s in (t, t - 1, t + 1):
+            if not 0 <= s < len(self.hearts):
+                continue
+            if criterion.metric == "neighbor_hausdorff_mm":
+                found = bool(_contour_of(self.hearts[s], _members(criterion.signal))[1].size)
+                cause = "" if found else "empty contour"
+            else:
+                cause = self.attributes[s].reasons.get(criterion.signal, "")
+            if cause:
+                return cause if s == t else f"neighbor frame {s}: {cause}"
+        return "undefined on this frame"
+
+    def _hausdorff(self, signal: str) -> Signal:
+        if signal not in self._distances:
+            contours = [_contour_of(heart, _members(signal)) for heart in self.hearts]
+            self._distances[signal] = _steps_mm(contours, self.spacing_mm or PIXELS)
+        return self._distances[signal]
 
 
 def temporal_findings(
@@ -88,6 +161,8 @@ def temporal_findings(
     spacing_mm: tuple[float, float] | None,
     temporal_set: CriteriaSet,
     structures: tuple[Label, ...] = STRUCTURES,
+    *,
+    motion: Motion | None = None,
 ) -> tuple[Finding, ...]:
     """Apply a temporal criteria set to a sequence.
 
@@ -97,6 +172,7 @@ def temporal_findings(
             limits in mm and mm2 are then NOT_MEASURABLE.
         temporal_set: Set of kind "temporal".
         structures: Annotated structures; criteria that need others are left out.
+        motion: That of this very sequence, where several sets are applied to it.
 
     Returns:
         One finding per criterion and frame. Where nothing can be measured, as with fewer than 3
@@ -111,68 +187,24 @@ def temporal_findings(
     if labels.shape[2] < MIN_FRAMES:
         reason = f"needs {MIN_FRAMES} frames, got {labels.shape[2]}"
         return tuple(_unmeasured(criterion, reason) for criterion in applying)
-    signals = attribute_signals(labels, spacing_mm or PIXELS, structures)
+    motion = motion or Motion(labels, spacing_mm, structures)
     findings: list[Finding] = []
     for criterion in applying:
         if spacing_mm is None and criterion.unit in ("mm", "mm2"):
             reason = f"spacing unknown: pixels cannot be compared with {criterion.unit}"
             findings.append(_unmeasured(criterion, reason))
             continue
-        values = _measure(criterion, labels, spacing_mm or PIXELS, signals)
-        for t, value in enumerate(values.tolist()):
+        for t, value in enumerate(motion.follow(criterion).tolist()):
             reason = "" if spacing_mm else "spacing unknown: square pixels assumed"
             if math.isnan(value):
-                reason = _why_missing(criterion, labels, t, structures)
+                reason = motion.why_missing(criterion, t)
             findings.append(_judged(criterion, value, reason, t))
     return tuple(findings)
 
 
-def _measure(
-    criterion: Criterion,
-    labels: NDArray[np.uint8],
-    spacing_mm: tuple[float, float],
-    signals: dict[str, Signal],
-) -> Signal:
-    """Value of a criterion in every frame, shape (T,)."""
-    if criterion.metric == "neighbor_hausdorff_mm":
-        return neighbor_hausdorff_mm(_mask_of(labels, criterion.signal), spacing_mm)
-    measure = {"deviation": deviation, "relative_deviation": relative_deviation}[criterion.metric]
-    return measure(signals[criterion.signal])
-
-
-def _mask_of(labels: NDArray[np.uint8], signal: str) -> Mask:
-    """Pixels of the myocardium ("myo") or of all structures together ("heart")."""
-    mask: Mask = labels == Label.MYO if signal == "myo" else labels != Label.BACKGROUND
-    return mask
-
-
-def _why_missing(
-    criterion: Criterion, labels: NDArray[np.uint8], t: int, structures: tuple[Label, ...]
-) -> str:
-    """Why the value of frame `t` is missing: the first cause in the frame and its neighbors."""
-    n_frames = labels.shape[2]
-    for s in (t, t - 1, t + 1):
-        if not 0 <= s < n_frames:
-            continue
-        if criterion.metric == "neighbor_hausdorff_mm":
-            cause = "" if _mask_of(labels[:, :, s], criterion.signal).any() else "empty contour"
-        else:
-            found = measure_attributes(labels[:, :, s], PIXELS, structures)
-            cause = found.reasons.get(criterion.signal, "")
-        if cause:
-            return cause if s == t else f"neighbor frame {s}: {cause}"
-    return "undefined on this frame"
-
-
-def _contour_mm(mask: Mask, spacing_mm: tuple[float, float]) -> NDArray[np.float64]:
-    """Positions of the contour pixels of `mask`, shape (N, 2), in mm."""
-    box = bounding_box(mask)
-    if box is None:
-        return np.empty((0, 2))
-    crop = np.ascontiguousarray(mask[box])
-    points = np.argwhere(crop & ~ndimage.binary_erosion(crop))
-    corner = np.array([box[0].start, box[1].start])
-    return np.asarray((points + corner) * spacing_mm, float)
+def _members(signal: str) -> int:
+    """What a Hausdorff distance follows: the myocardium ("myo"), or all structures ("heart")."""
+    return MYO if signal == "myo" else ANY
 
 
 def _judged(criterion: Criterion, value: float, reason: str, frame: int | None) -> Finding:

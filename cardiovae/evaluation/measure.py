@@ -13,7 +13,7 @@ import numpy as np
 
 from cardiovae.audit.audit import audit_frame
 from cardiovae.audit.criteria import criteria
-from cardiovae.audit.temporal import MIN_FRAMES, temporal_findings
+from cardiovae.audit.temporal import MIN_FRAMES, Motion, temporal_findings
 from cardiovae.audit.verdicts import SequenceAudit, Verdict
 from cardiovae.errors import CardiovaeError
 from cardiovae.evaluation.ejection import Disks, ed_es, lv_disks
@@ -129,16 +129,19 @@ def _disks(
 
 def _judged(sequence: EchoSequence, structures: tuple[Label, ...]) -> dict[str, Any]:
     """What every criteria set says of one label map sequence: `valid` and `motion` of a `Side`."""
+    followed = Motion(sequence.labels, sequence.spacing_mm, structures)
     valid = {}
     for name in ANATOMY:
         limits = criteria(name)
         audits = (
-            audit_frame(sequence.frame(t), sequence.spacing_mm, limits, structures)
-            for t in range(sequence.n_frames)
+            audit_frame(heart, sequence.spacing_mm, limits, structures)
+            for heart in followed.hearts
         )
         valid[name] = tuple(audit.passed for audit in audits)
     motion: dict[str, Verdict | None] = dict.fromkeys(MOTION)
     for name in MOTION if sequence.n_frames >= MIN_FRAMES else ():
-        found = temporal_findings(sequence.labels, sequence.spacing_mm, criteria(name), structures)
+        found = temporal_findings(
+            sequence.labels, sequence.spacing_mm, criteria(name), structures, motion=followed
+        )
         motion[name] = SequenceAudit(sequence.source, "", name, (), found).temporal_verdict
     return {"valid": MappingProxyType(valid), "motion": MappingProxyType(motion)}
