@@ -78,6 +78,7 @@ def audit_sequence(
     *,
     anatomy: CriteriaSet | str = "camus",
     temporal: CriteriaSet | str | None = "tmi2022",
+    motion: Motion | None = None,
 ) -> SequenceAudit:
     """Audit every frame of a sequence, and its motion.
 
@@ -85,6 +86,7 @@ def audit_sequence(
         sequence: The sequence.
         anatomy: Anatomical criteria set, or its name or path.
         temporal: Temporal criteria set, or its name or path; None = frames only.
+        motion: That of this very sequence, where it is asked for more than this audit.
 
     Raises:
         ConfigError: An unknown criteria set, or one of the wrong kind.
@@ -92,7 +94,7 @@ def audit_sequence(
     anatomy = criteria(anatomy) if isinstance(anatomy, str) else anatomy
     temporal = criteria(temporal) if isinstance(temporal, str) else temporal
     spacing_mm, structures = sequence.spacing_mm, sequence.structures
-    motion = Motion(sequence.labels, spacing_mm, structures)
+    motion = motion or Motion(sequence.labels, spacing_mm, structures)
     frames = tuple(
         audit_frame(heart, spacing_mm, anatomy, structures, frame=t)
         for t, heart in enumerate(motion.hearts)
