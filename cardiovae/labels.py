@@ -59,6 +59,10 @@ class LabelScheme:
                 f"labels '{self.name}': two structures share a value, got {dict(self.values)}"
             )
 
+    def __reduce__(self) -> tuple[type[LabelScheme], tuple[str, dict[Label, int]]]:
+        """How to pickle it: a view of a dictionary cannot be, and workers need schemes."""
+        return LabelScheme, (self.name, dict(self.values))
+
     @property
     def structures(self) -> tuple[Label, ...]:
         """Annotated structures, in the order LV, MYO, LA."""

@@ -12,7 +12,7 @@ from cli_cases import run, truncated, write
 from evaluation_cases import half_ellipse, half_ellipsoid_ml
 
 from cardiovae.cli.exits import ExitCode
-from cardiovae.evaluation import tables
+from cardiovae.io import tables
 from cardiovae.evaluation.results import FRAME_COLUMNS, SEQUENCE_COLUMNS
 
 SPACING = (1.2, 1.0)

@@ -1,18 +1,25 @@
-"""An audit as one compact record, and the rows of tables that are made of records.
+"""An audit as one compact record, of which tables and reports of many files are made.
 
-A record holds everything that tables and reports say about a sequence, by criterion instead of by
-finding: a tenth of the size. It is plain data for JSON, the same to the byte wherever it is made.
+A record holds everything that is said about a sequence, by criterion instead of by finding: a
+tenth of the size. It is plain data for JSON, the same to the byte wherever it is made.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from cardiovae.attributes import ATTRIBUTES
 from cardiovae.audit.temporal import Motion
-from cardiovae.audit.verdicts import CriterionSummary, SequenceAudit, Verdict, summarize
+from cardiovae.audit.verdicts import (
+    CriterionSummary,
+    Finding,
+    FrameAudit,
+    SequenceAudit,
+    Verdict,
+    summarize,
+)
 from cardiovae.sequence import EchoSequence
 
 LETTERS: Mapping[Verdict, str] = {
@@ -21,15 +28,6 @@ LETTERS: Mapping[Verdict, str] = {
     Verdict.NOT_MEASURABLE: "N",
 }
 VERDICTS: Mapping[str, Verdict] = {letter: verdict for verdict, letter in LETTERS.items()}
-
-SEQUENCE_COLUMNS = (
-    "source", "sha256", "status", "passed", "n_frames", "n_invalid_frames", "temporal_verdict",
-    "n_implausible_frames", "n_failed", "n_not_measurable", "worst_frame", "worst_criteria",
-    "view", "structures", "height", "width", "row_mm", "col_mm", "frame_time_ms", "notes", "error",
-)  # fmt: skip
-FINDING_COLUMNS = (
-    "source", "set", "criterion", "frame", "verdict", "value", "low", "high", "unit", "reason",
-)  # fmt: skip
 
 
 def audit_record(sequence: EchoSequence, found: SequenceAudit, motion: Motion) -> dict[str, Any]:
@@ -41,15 +39,17 @@ def audit_record(sequence: EchoSequence, found: SequenceAudit, motion: Motion) -
         motion: Its motion, whose attributes are in pixels where the spacing is unknown.
 
     Returns:
-        Facts about the sequence; `criteria`, one object per criterion with `set`, `name`, `unit`,
-        `low`, `high`, `verdicts` (one of `LETTERS` per frame, or a single one where `whole` is
-        true), `values` (None = not measurable) and `reasons` by position; `attributes`, T values
-        each.
+        Facts about the sequence; `criteria`, one object per criterion with `set`, `motion`,
+        `name`, `unit`, `low`, `high`, `verdicts` (one of `LETTERS` per frame, or a single one
+        where `whole` is true), `values` (None = not measurable) and `reasons` by position;
+        `attributes`, T values each.
     """
     frames = [finding for frame in found.frames for finding in frame.findings]
     height, width = sequence.shape
     return {
         "passed": found.passed,
+        "anatomy": found.anatomy,
+        "temporal": found.temporal_set,
         "n_frames": sequence.n_frames,
         "height": height,
         "width": width,
@@ -60,13 +60,36 @@ def audit_record(sequence: EchoSequence, found: SequenceAudit, motion: Motion) -
         "invalid_frames": list(found.invalid_frames),
         "temporal_verdict": found.temporal_verdict.value if found.temporal_set else None,
         "criteria": [
-            *(_criterion(found.anatomy, summary) for summary in summarize(frames)),
-            *(_criterion(str(found.temporal_set), s) for s in summarize(found.temporal)),
+            *(_criterion(found.anatomy, s, motion=False) for s in summarize(frames)),
+            *(
+                _criterion(str(found.temporal_set), s, motion=True)
+                for s in summarize(found.temporal)
+            ),
         ],
         "attributes": {
             name: [_known(frame[name]) for frame in motion.attributes] for name in ATTRIBUTES
         },
     }
+
+
+def audit_of(record: Mapping[str, Any]) -> SequenceAudit:
+    """The audit that a record was made of."""
+    frames: list[list[Finding]] = [[] for _ in range(record["n_frames"])]
+    motion: list[Finding] = []
+    for c in record["criteria"]:
+        findings = findings_of(c)
+        if c["motion"]:
+            motion += findings
+        else:
+            for frame, finding in zip(frames, findings, strict=True):
+                frame.append(finding)
+    return SequenceAudit(
+        record["source"],
+        record["anatomy"],
+        record["temporal"],
+        tuple(FrameAudit(tuple(found), t) for t, found in enumerate(frames)),
+        tuple(motion),
+    )
 
 
 def implausible_frames(record: Mapping[str, Any]) -> list[int]:
@@ -87,7 +110,7 @@ def worst_frame(record: Mapping[str, Any]) -> int | None:
 def badness(record: Mapping[str, Any]) -> tuple[float, int, int]:
     """What sequences are ordered by, worst last: share of implausible frames, FAIL, unmeasured."""
     share = len(implausible_frames(record)) / record["n_frames"]
-    return share, _count(record, "F"), _count(record, "N")
+    return share, count(record, "F"), count(record, "N")
 
 
 def criteria_not_passed(record: Mapping[str, Any], frame: int | None) -> list[str]:
@@ -100,79 +123,11 @@ def criteria_not_passed(record: Mapping[str, Any], frame: int | None) -> list[st
     ]
 
 
-def sequence_row(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of a sequence, with `SEQUENCE_COLUMNS`; of an unreadable one the error alone."""
-    row: dict[str, Any] = dict.fromkeys(SEQUENCE_COLUMNS)
-    row |= {name: record.get(name) for name in ("source", "sha256", "status", "error")}
-    if record["status"] != "ok":
-        return row
-    worst = worst_frame(record)
-    row_mm, col_mm = record["spacing_mm"] or (None, None)
-    same = ("passed", "n_frames", "temporal_verdict", "view", "height", "width", "frame_time_ms")
-    return row | {
-        **{name: record[name] for name in same},
-        "n_invalid_frames": len(record["invalid_frames"]),
-        "n_implausible_frames": len(implausible_frames(record)),
-        "n_failed": _count(record, "F"),
-        "n_not_measurable": _count(record, "N"),
-        "worst_frame": worst,
-        "worst_criteria": " ".join(criteria_not_passed(record, worst)),
-        "structures": " ".join(record["structures"]),
-        "row_mm": row_mm,
-        "col_mm": col_mm,
-        "notes": "; ".join(record.get("notes", ())),
-    }
-
-
-def frame_columns(criteria: Sequence[str]) -> tuple[str, ...]:
-    """Columns of the table of frames: who, verdicts, attributes, one value per criterion."""
-    return ("source", "frame", "valid", "plausible", "not_passed", *ATTRIBUTES, *criteria)
-
-
-def frame_rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """One row per frame of a readable sequence, with the `frame_columns` of its criteria.
-
-    A criterion whose name two sets share is named with its set, as `tmi2022:lv_area`.
-    """
-    invalid, bad = set(record["invalid_frames"]), set(implausible_frames(record))
-    each = [c for c in record["criteria"] if not c["whole"]]
-    for t in range(record["n_frames"]):
-        yield {
-            "source": record["source"],
-            "frame": t,
-            "valid": t not in invalid,
-            "plausible": t not in bad,
-            "not_passed": " ".join(criteria_not_passed(record, t)),
-            **{name: values[t] for name, values in record["attributes"].items()},
-            **{f"{c['set']}:{c['name']}": c["values"][t] for c in each},
-        }
-
-
-def finding_rows(
-    record: Mapping[str, Any], *, everything: bool = False
-) -> Iterator[dict[str, Any]]:
-    """The findings that are not PASS, or all, one row each with `FINDING_COLUMNS`."""
-    for c in record["criteria"]:
-        limits = {name: c[name] for name in ("low", "high", "unit")}
-        for t, letter in enumerate(c["verdicts"]):
-            if letter == "P" and not everything:
-                continue
-            yield {
-                "source": record["source"],
-                "set": c["set"],
-                "criterion": c["name"],
-                "frame": None if c["whole"] else t,
-                "verdict": VERDICTS[letter].value,
-                "value": c["values"][t],
-                **limits,
-                "reason": c["reasons"].get(str(t), ""),
-            }
-
-
-def _criterion(of: str, summary: CriterionSummary) -> dict[str, Any]:
+def _criterion(of: str, summary: CriterionSummary, *, motion: bool) -> dict[str, Any]:
     first = summary.findings[0]
     return {
         "set": of,
+        "motion": motion,
         "name": summary.criterion,
         "unit": first.unit,
         "low": first.low,
@@ -184,13 +139,31 @@ def _criterion(of: str, summary: CriterionSummary) -> dict[str, Any]:
     }
 
 
+def findings_of(c: Mapping[str, Any]) -> list[Finding]:
+    """Every finding of one of the `criteria` of a record."""
+    return [
+        Finding(
+            c["name"],
+            VERDICTS[letter],
+            math.nan if value is None else value,
+            c["low"],
+            c["high"],
+            c["unit"],
+            c["reasons"].get(str(t), ""),
+            None if c["whole"] else t,
+        )
+        for t, (letter, value) in enumerate(zip(c["verdicts"], c["values"], strict=True))
+    ]
+
+
 def _frame_counts(record: Mapping[str, Any], letters: str) -> list[int]:
     """How many criteria say one of `letters`, for every frame."""
     columns = [c["verdicts"] for c in record["criteria"] if not c["whole"]]
     return [sum(c[t] in letters for c in columns) for t in range(record["n_frames"])]
 
 
-def _count(record: Mapping[str, Any], letter: str) -> int:
+def count(record: Mapping[str, Any], letter: str) -> int:
+    """How many findings have the verdict of one of `LETTERS`."""
     return sum(c["verdicts"].count(letter) for c in record["criteria"])
 
 

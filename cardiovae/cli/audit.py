@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cardiovae.cli import options
-from cardiovae.cli.cases import Tally, find_cases, run_cases
+from cardiovae.cli import batching, options
+from cardiovae.cli.auditing import Auditor, Task
+from cardiovae.cli.cases import Tally, find_cases, report_unmatched, source_name
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
+from cardiovae.errors import ConfigError
 
 if TYPE_CHECKING:
     from cardiovae.audit.verdicts import SequenceAudit
 
-COLUMNS = (
-    "source",
-    "set",
-    "criterion",
-    "frame",
-    "verdict",
-    "value",
-    "low",
-    "high",
-    "unit",
-    "reason",
-)
+TABLE = ".csv"
 
 
 def audit(
@@ -59,14 +49,46 @@ def audit(
     labels: options.Labels = None,
     spacing: options.Spacing = None,
     frame_time: options.FrameTime = None,
+    max_implausible: Annotated[
+        str | None,
+        typer.Option(
+            "--max-implausible",
+            metavar="SHARE",
+            help="Exit with 3 when more than this share of the files, such as 5%, does not pass.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
-            metavar="FILE.csv",
+            metavar="DIR|FILE.csv",
             rich_help_panel=options.OUTPUT,
-            help="Write every finding of every file into one table: value, limits, unit, reason.",
+            help="Folder for tables and a report to open in a browser; a run that was stopped "
+            "goes on from there. Or a .csv file for all findings alone.",
+        ),
+    ] = None,
+    pages: Annotated[
+        Literal["flagged", "all", "none"],
+        typer.Option(
+            rich_help_panel=options.OUTPUT,
+            help="Which files get a page of their own in the report: those that do not pass, all "
+            "or none.",
+        ),
+    ] = "flagged",
+    no_report: Annotated[
+        bool,
+        typer.Option(
+            "--no-report", rich_help_panel=options.OUTPUT, help="Write the tables alone."
+        ),
+    ] = False,
+    junit: Annotated[
+        Path | None,
+        typer.Option(
+            "--junit",
+            metavar="FILE.xml",
+            rich_help_panel=options.OUTPUT,
+            help="Write the verdicts as JUnit XML as well, for continuous integration.",
         ),
     ] = None,
     json_lines: options.Json = False,
@@ -76,44 +98,116 @@ def audit(
             "--verbose",
             "-v",
             rich_help_panel=options.OUTPUT,
-            help="Show the criteria that pass as well.",
+            help="Show, and write into the table of findings, what passes as well.",
         ),
     ] = False,
     overwrite: options.Overwrite = False,
+    workers: batching.Workers = None,
+    engine: batching.EngineOption = None,
+    scheduler: batching.Scheduler = None,
+    shard: batching.Shard = None,
 ) -> ExitCode:
     """Say which frames cannot be a heart, and why. Nothing is changed.
 
     Every frame is judged on its anatomy, and every sequence of three frames or more on its
     motion. What cannot be measured is said to be so, with the reason, and counts as not passed.
-    """
-    from cardiovae.audit.audit import audit_sequence
-    from cardiovae.io import load_sequence, refuse_to_replace, write_text
 
+    With -o DIR the results of many files become tables (sequences, frames, findings) and a page
+    that says which are wrong, and why: open DIR/index.html.
+    """
     screen = Screen(json=json_lines)
     how = options.reading(labels, spacing, frame_time)
-    anatomy = options.anatomical(criteria)
-    motion = options.temporal(temporal)
-    if output is not None:
-        refuse_to_replace(output, overwrite=overwrite)
-    rows: list[dict[str, Any]] = []
-
-    def work(path: Path) -> bool:
-        sequence = load_sequence(path, **vars(how))
-        found = audit_sequence(sequence, anatomy=anatomy, temporal=motion)
-        rows.extend(_rows(found) if output is not None else ())
-        screen.record(found.to_json())
-        if not json_lines:
-            show(found, screen, everything=verbose)
-        return found.passed
-
+    anatomy, motion = options.anatomical(criteria), options.temporal(temporal)
+    limit = None
+    if max_implausible is not None:
+        limit = batching.parse_share("--max-implausible", max_implausible)
+    folder = None if output is None or output.suffix.lower() == TABLE else output
+    part = _part(shard, folder, junit)
     cases = find_cases(inputs, results=True)
-    tally = run_cases(cases, work, screen, title="auditing")
+    report_unmatched(cases, screen)
+    tasks = [Task(source_name(path), path, how) for path in cases.paths]
+    tasks = list(batching.shard_of(tasks, *part)) if part else tasks
+    batch = batching.Batch(
+        Auditor(anatomy, motion, folder is not None and not no_report, alone=len(tasks) == 1),
+        batching.engine_for(engine, workers, scheduler, len(tasks)),
+        screen,
+        "auditing",
+    )
+    if folder is None or not tasks:
+        tally = _streamed(batch, tasks, output, everything=verbose, overwrite=overwrite)
+    else:
+        from cardiovae.cli.outcome import Wanted, run_facts
+        from cardiovae.cli.results_folder import into_folder
+
+        facts = run_facts(
+            "audit",
+            _command(inputs, criteria, temporal, (labels, spacing, frame_time)),
+            [anatomy] if motion is None else [anatomy, motion],
+            {"reading": how.to_json(), "pictures": not no_report},
+        )
+        wanted = Wanted(verbose, None if no_report or part else pages, junit, limit)
+        place = folder / "shard-{}-of-{}".format(*part) if part else folder
+        tally = into_folder(place, batch, tasks, facts, wanted, overwrite=overwrite)
     if len(cases.paths) > 1:
         screen.say(_summary(tally))
-    if output is not None and cases.paths:
-        write_text(output, _csv(rows), overwrite=overwrite)
     single = len(inputs) == 1 and Path(inputs[0]).expanduser().is_file()
-    return tally.exit_code(gate=fail_on == "any" or (fail_on is None and single))
+    gate = fail_on == "any" or (fail_on is None and limit is None and single)
+    return replace(tally, unmatched=len(cases.unmatched)).exit_code(gate=gate, limit=limit)
+
+
+def _part(shard: str | None, folder: Path | None, junit: Path | None) -> tuple[int, int] | None:
+    """The part of the files to do; what needs a folder of results must have one."""
+    for option, value in (("--shard", shard), ("--junit", junit)):
+        if value is not None and folder is None:
+            raise ConfigError(f"{option} {value}: needs a folder of results; add -o DIR")
+    return batching.parse_shard(shard) if shard else None
+
+
+def _command(
+    inputs: list[str], criteria: str, temporal: str, reading: tuple[str | None, ...]
+) -> list[str]:
+    """What repeats the run anywhere: no folder of results, no number of processes."""
+    words = ["cardiovae", "audit", *inputs, "--criteria", criteria, "--temporal", temporal]
+    for option, value in zip(("--labels", "--spacing", "--frame-time"), reading, strict=True):
+        words += [option, value] if value is not None else []
+    return words
+
+
+def _streamed(
+    batch: batching.Batch,
+    tasks: list[Task],
+    output: Path | None,
+    *,
+    everything: bool,
+    overwrite: bool,
+) -> Tally:
+    """Show every audit as it is there; `output` may be a table for all findings."""
+    from cardiovae.audit.record import audit_of
+    from cardiovae.audit.rows import FINDING_COLUMNS, finding_rows
+    from cardiovae.io import refuse_to_replace
+    from cardiovae.io.tables import table
+
+    tally, screen = Tally(), batch.screen
+    with ExitStack() as stack:
+        add = None
+        if output is not None:
+            refuse_to_replace(output, overwrite=overwrite)
+        if output is not None and tasks:
+            opened = table(output, FINDING_COLUMNS, parquet=False, overwrite=overwrite)
+            add = stack.enter_context(opened)
+        for done in batch.done(tasks):
+            tally = tally.with_result(done.passed)
+            if done.passed is None:
+                continue
+            record = done.record
+            found = audit_of(record)
+            if add is not None:
+                for row in finding_rows(record, everything=True):
+                    add(row)
+            screen.record(found.to_json())
+            if not screen.json:
+                show(found, screen, everything=everything)
+    return tally
 
 
 def show(found: SequenceAudit, screen: Screen, *, everything: bool = False) -> None:
@@ -133,21 +227,3 @@ def _summary(tally: Tally) -> str:
     """One line over all files."""
     text = f"{tally.met} of {tally.met + tally.unmet} files pass"
     return text + (f", {tally.failed} could not be read" if tally.failed else "")
-
-
-def _rows(found: SequenceAudit) -> Iterator[dict[str, Any]]:
-    """Every finding as a row of the table."""
-    for frame in found.frames:
-        for finding in frame.findings:
-            yield {"source": found.source, "set": found.anatomy, **finding.to_json()}
-    for finding in found.temporal:
-        yield {"source": found.source, "set": found.temporal_set, **finding.to_json()}
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    """Rows as text; what is absent is an empty cell."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

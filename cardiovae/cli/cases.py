@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cardiovae.cli.exits import ExitCode
@@ -43,16 +43,32 @@ class Tally:
     failed: int = 0
     unmatched: int = 0
 
-    def exit_code(self, *, gate: bool) -> ExitCode:
-        """The exit code of the run; `gate` says whether an unmet condition counts.
+    def with_result(self, good: bool | None) -> Tally:
+        """With one more case: whether it meets the condition, None = could not be processed."""
+        return replace(
+            self,
+            met=self.met + (good is True),
+            unmet=self.unmet + (good is False),
+            failed=self.failed + (good is None),
+        )
+
+    def exit_code(self, *, gate: bool, limit: float | None = None) -> ExitCode:
+        """The exit code of the run.
 
         A failure outranks an unmet condition: what that file would have said is not known.
+
+        Args:
+            gate: Whether a single unmet condition counts.
+            limit: Share of unmet conditions above which they count all the same.
         """
         if not self.met + self.unmet + self.failed:
             return ExitCode.NOTHING_MATCHED
         if self.failed or self.unmatched:
             return ExitCode.SOME_FAILED
-        return ExitCode.GATE if gate and self.unmet else ExitCode.OK
+        share = self.unmet / (self.met + self.unmet)
+        if (gate and self.unmet) or (limit is not None and share > limit):
+            return ExitCode.GATE
+        return ExitCode.OK
 
 
 def find_cases(arguments: Sequence[str], *, results: bool) -> Cases:
@@ -92,6 +108,22 @@ def _is_input(path: Path, *, results: bool) -> bool:
     return stem(path) != "uncertainty" and (results or stem(path) != "labels")
 
 
+def report_unmatched(cases: Cases, screen: Screen) -> None:
+    """Report the arguments that name no case."""
+    for argument, message in cases.unmatched:
+        screen.fail(argument, message)
+
+
+def source_name(path: Path) -> str:
+    """What an input is called in results: its path, with bytes that are no UTF-8 escaped.
+
+    Examples:
+        >>> source_name(Path("a/x.nii.gz"))
+        'a/x.nii.gz'
+    """
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
 def run_cases(cases: Cases, work: Callable[[Path], bool], screen: Screen, *, title: str) -> Tally:
     """Do `work` on each case; one that fails is reported and never stops the others.
 
@@ -102,10 +134,9 @@ def run_cases(cases: Cases, work: Callable[[Path], bool], screen: Screen, *, tit
         screen: Where failures are reported.
         title: What is being done, for the progress bar.
     """
-    for argument, message in cases.unmatched:
-        screen.fail(argument, message)
+    report_unmatched(cases, screen)
     met = unmet = failed = 0
-    for path in screen.progress(cases.paths, title):
+    for path in screen.progress(cases.paths, title, len(cases.paths)):
         try:
             good = work(path)
         except CardiovaeError as error:

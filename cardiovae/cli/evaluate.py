@@ -194,18 +194,20 @@ def _write(
     """Write everything; returns the content of `summary.json`, which is written last."""
     import numpy as np
 
-    from cardiovae.evaluation import results, tables
+    from cardiovae.evaluation import results
     from cardiovae.evaluation.bootstrap import N_RESAMPLES
     from cardiovae.evaluation.record import Origin, evaluation_record
     from cardiovae.evaluation.summary import summarize
+    from cardiovae.evaluation.tables import kinds
     from cardiovae.io import write_text
+    from cardiovae.io.tables import parquet_available, write_table
     from cardiovae.report.evaluation import write_evaluation
     from cardiovae.report.evaluation_text import evaluation_markdown
 
     summary = summarize(run.results, rng=np.random.default_rng(seed))
     origin = Origin(__version__, *where, seed, N_RESAMPLES)
     record = evaluation_record(summary, origin, run.errors, pairing.unmatched)
-    parquet = tables.parquet_available()
+    parquet = parquet_available()
     if not parquet:
         run.screen.say("CSV only; Parquet tables need: pip install 'cardiovae[tables]'")
     sequences = list(results.sequence_rows(run.results, run.errors))
@@ -216,7 +218,7 @@ def _write(
         (TABLES[0], results.FRAME_COLUMNS, list(results.frame_rows(run.results))),
         (TABLES[1], results.SEQUENCE_COLUMNS, sequences),
     ):
-        tables.write_table(output / name, columns, rows, parquet=parquet, overwrite=overwrite)
+        write_table(output / name, kinds(columns), rows, parquet=parquet, overwrite=overwrite)
     write_text(output / "summary.md", evaluation_markdown(record), overwrite=overwrite)
     pictures = _worst_maps(run, summary)
     write_evaluation(output / "report.html", record, sequences, pictures, overwrite=overwrite)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -96,6 +96,15 @@ class Reading:
     labels: LabelScheme | None = None
     spacing_mm: tuple[float, float] | None = None
     frame_time_ms: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        values = {} if self.labels is None else self.labels.values
+        return {
+            "labels": {structure.name: value for structure, value in values.items()} or None,
+            "spacing_mm": self.spacing_mm,
+            "frame_time_ms": self.frame_time_ms,
+        }
 
 
 def reading(labels: str | None, spacing: str | None, frame_time: str | None) -> Reading:

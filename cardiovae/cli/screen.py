@@ -61,22 +61,31 @@ class Screen:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
 
-    def progress(self, items: Iterable[Item], title: str) -> Iterator[Item]:
-        """Go through `items` with a bar on standard error, if that is a terminal."""
+    def progress(self, items: Iterable[Item], title: str, total: int) -> Iterator[Item]:
+        """Go through `items` with a bar, rate and time left on standard error, if a terminal."""
         if not sys.stderr.isatty():
             yield from items
             return
         from rich.progress import Progress
 
         console = self._console(stderr=True)
-        todo = list(items)
         # rich would otherwise catch what is printed to a redirected standard output
         with Progress(
-            console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+            *Progress.get_default_columns(),
+            "{task.fields[rate]}",
+            console=console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         ) as bar:
             self._bar = console
+            task = bar.add_task(title, total=total, rate="")
             try:
-                yield from bar.track(todo, description=title)
+                for item in items:
+                    yield item
+                    speed = bar.tasks[0].speed
+                    rate = "" if speed is None else f"{speed:.1f} files/s"
+                    bar.update(task, advance=1, rate=rate)
             finally:
                 self._bar = None
 

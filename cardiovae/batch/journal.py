@@ -1,0 +1,173 @@
+"""What a run has found so far: one line of JSON per input, kept as it goes on.
+
+A folder of results holds `records.jsonl`, complete and sorted, or, while a run is under way or was
+killed, `journal.jsonl` as well. A run that starts again in that folder takes what both say about
+inputs whose content is still the same, and works on the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from cardiovae.errors import FileError
+from cardiovae.io.atomic import staged
+
+RECORDS = "records.jsonl"
+JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a line is.
+
+    Args:
+        file: The file.
+        offset: First byte of the line.
+        size: Bytes of the line without its end.
+        sha256: Hash of the input's content; None where it could not be read.
+    """
+
+    file: Path
+    offset: int
+    size: int
+    sha256: str | None
+
+
+class Journal:
+    """The lines of one folder. Memory holds where each is, not what it says.
+
+    Use as a context: the file is open in between.
+
+    Args:
+        folder: The folder of results.
+
+    Raises:
+        FileError: A file is there that is none of ours.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.places: dict[str, Place] = {}
+        for name in (RECORDS, JOURNAL):
+            self._index(folder / name)
+        self._stream: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._stream = (self.folder / JOURNAL).open("ab")
+        except OSError as error:
+            raise _unwritable(self.folder / JOURNAL, error) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    def append(self, source: str, sha256: str | None, line: bytes) -> None:
+        """Keep a line about an input; it takes the place of an earlier one.
+
+        Raises:
+            FileError: The file system refuses, as a full one does. Nothing torn is left: what was
+                written of the line is taken back, or skipped by whoever reads it.
+        """
+        if self._stream is None:
+            raise FileError(f"{self.folder / JOURNAL}: is not open")
+        offset = self._stream.tell()
+        try:
+            self._stream.write(line + b"\n")
+            self._stream.flush()
+        except OSError as error:
+            self._stream.truncate(offset)
+            raise _unwritable(self.folder / JOURNAL, error) from error
+        self.places[source] = Place(self.folder / JOURNAL, offset, len(line), sha256)
+
+    def close(self) -> None:
+        """Put all lines into `records.jsonl`, sorted by source, and remove the journal.
+
+        Raises:
+            FileError: The file system refuses.
+        """
+        if self._stream is not None:
+            self._stream.close()
+        with staged(self.folder / RECORDS, overwrite=True) as target, target.open("wb") as stream:
+            for line in self.lines():
+                stream.write(line + b"\n")
+        (self.folder / JOURNAL).unlink(missing_ok=True)
+        self.places.clear()
+        self._index(self.folder / RECORDS)
+
+    def lines(self) -> Iterator[bytes]:
+        """Every line, sorted by source."""
+        streams: dict[Path, BinaryIO] = {}
+        try:
+            for source in sorted(self.places):
+                place = self.places[source]
+                if place.file not in streams:
+                    streams[place.file] = place.file.open("rb")
+                stream = streams[place.file]
+                stream.seek(place.offset)
+                yield stream.read(place.size)
+        finally:
+            for stream in streams.values():
+                stream.close()
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Every record, sorted by source; may be gone through any number of times."""
+        for line in self.lines():
+            yield json.loads(line)
+
+    def _index(self, file: Path) -> None:
+        """Take note of every whole line; one that a killed run left torn is passed over."""
+        if not file.exists():
+            return
+        with file.open("rb") as stream:
+            offset = 0
+            for line in stream:
+                self._note(file, offset, line)
+                offset += len(line)
+        if file.name == JOURNAL:
+            _mend(file)
+
+    def _note(self, file: Path, offset: int, line: bytes) -> None:
+        if not line.endswith(b"\n"):
+            return
+        try:
+            record = json.loads(line)
+            source, sha256 = record["source"], record["sha256"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise FileError(
+                f"{file}: byte {offset}: is no record of cardiovae ({error}); remove the file, or "
+                "write elsewhere with -o"
+            ) from error
+        self.places[source] = Place(file, offset, len(line) - 1, sha256)
+
+
+def _mend(file: Path) -> None:
+    """Cut off a torn last line, so that the next one starts on its own."""
+    with file.open("rb+") as stream:
+        content_end = stream.seek(0, 2)
+        if not content_end:
+            return
+        stream.seek(max(content_end - 1, 0))
+        if stream.read(1) == b"\n":
+            return
+        kept = file.read_bytes().rfind(b"\n") + 1
+        stream.truncate(kept)
+
+
+def _unwritable(path: Path, error: OSError) -> FileError:
+    return FileError(
+        f"{path}: cannot be written ({error.strerror or error}); free some space or check the "
+        "folder's permissions, then run the same command again: it goes on from here"
+    )

@@ -1,0 +1,159 @@
+"""One input audited: what every worker of `cardiovae audit` does, wherever it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cardiovae.cli.options import Reading
+from cardiovae.errors import CardiovaeError, FileError
+
+if TYPE_CHECKING:
+    from cardiovae.audit.criteria import CriteriaSet
+
+CHANGED = "changed while it was read; run the same command again once nobody writes to it"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One input.
+
+    Args:
+        source: What it is called in every result.
+        path: Where it is.
+        reading: What is known about it besides what it says itself.
+        subgroups: What it belongs to, such as a site.
+        known_sha256: Hash of its content when an earlier run worked on it; if it is the same
+            still, nothing is done.
+    """
+
+    source: str
+    path: Path
+    reading: Reading = field(default_factory=Reading)
+    subgroups: Mapping[str, str] = field(default_factory=dict)
+    known_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of one input.
+
+    Args:
+        source: What the input is called.
+        sha256: Hash of its content; None where it could not be read.
+        passed: Whether it passes; None where that is not known.
+        line: Its record as JSON without line breaks; empty where an earlier one still holds.
+        error: Why there is no result; empty where there is one.
+        files: Pictures for the report, by their names in the folder of results.
+    """
+
+    source: str
+    sha256: str | None
+    passed: bool | None
+    line: bytes = b""
+    error: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record, read from its line."""
+        content: dict[str, Any] = json.loads(self.line)
+        return content
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """Audits one task; goes to the workers as it is.
+
+    Args:
+        anatomy: Anatomical criteria set.
+        temporal: Temporal criteria set; None = frames only.
+        pictures: Whether to draw what a report shows of sequences that do not pass.
+        alone: Whether there is one task only, and a bug may end the run.
+    """
+
+    anatomy: CriteriaSet
+    temporal: CriteriaSet | None
+    pictures: bool = False
+    alone: bool = False
+
+    def __call__(self, task: Task) -> Done:
+        """What came of a task; an error is a result like any other."""
+        return settled(task, self._audited, alone=self.alone)
+
+    def _audited(self, task: Task, sha256: str) -> Done:
+        from cardiovae.audit.audit import audit_sequence
+        from cardiovae.audit.record import audit_record
+        from cardiovae.audit.temporal import Motion
+        from cardiovae.io import open_sequence
+
+        sequence, like = open_sequence(task.path, **vars(task.reading))
+        motion = Motion(sequence.labels, sequence.spacing_mm, sequence.structures)
+        found = audit_sequence(
+            sequence, anatomy=self.anatomy, temporal=self.temporal, motion=motion
+        )
+        record = {
+            **_head(task, sha256, ""),
+            "notes": list(like.notes),
+            "subgroups": dict(task.subgroups),
+            **audit_record(sequence, found, motion),
+        }
+        files: dict[str, bytes] = {}
+        if self.pictures and not found.passed:
+            from cardiovae.report.batch_pictures import pictures_of
+
+            files = pictures_of(sequence, record)
+        return Done(task.source, sha256, found.passed, line_of(record), files=files)
+
+
+def settled(task: Task, work: Callable[[Task, str], Done], *, alone: bool) -> Done:
+    """What `work` makes of a task and the hash of its content, or why it cannot.
+
+    An input that changes in between is an error: nobody could say what the result is about.
+
+    Raises:
+        Exception: A bug, where the task is alone; among others it is an error of this one.
+    """
+    from cardiovae.io.digest import content_sha256, stamp
+
+    try:
+        before = stamp(task.path)
+        sha256 = content_sha256(task.path)
+        if sha256 == task.known_sha256:
+            return Done(task.source, sha256, None)
+        done = work(task, sha256)
+        if stamp(task.path) != before:
+            raise FileError(f"{task.path}: {CHANGED}")
+    except CardiovaeError as error:
+        return failed(task, str(error))
+    except Exception as error:  # a bug on one file must not end a batch of thousands
+        if alone:
+            raise
+        return failed(
+            task,
+            f"{task.path}: internal error: {type(error).__name__}: {error}; please report it with "
+            "what --debug shows for this file alone",
+        )
+    return done
+
+
+def failed(task: Task, message: str) -> Done:
+    """The result of a task that could not be done."""
+    return Done(task.source, None, None, line_of(_head(task, None, message)), message)
+
+
+def line_of(record: Mapping[str, Any]) -> bytes:
+    """A record as one line of strictly valid JSON."""
+    return json.dumps(record, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _head(task: Task, sha256: str | None, error: str) -> dict[str, Any]:
+    return {
+        "source": task.source,
+        "sha256": sha256,
+        "status": "error" if error else "ok",
+        "error": error,
+    }
