@@ -13,6 +13,7 @@ from audit_cases import heart
 from cli_cases import broken, run, sound, truncated
 
 import cardiovae.cli.correct
+import cardiovae.cli.correcting
 import cardiovae.correction.correct
 import cardiovae.report
 from cardiovae.audit.audit import audit_sequence
@@ -60,7 +61,7 @@ def remedy(sequence, prior, bank, config, *, rng, seed=None, progress=None):
 @pytest.fixture(autouse=True)
 def simple_remedy(monkeypatch):
     monkeypatch.setattr(cardiovae.cli.correct, "prior_folder", lambda name: None)
-    monkeypatch.setattr(cardiovae.cli.correct, "load", lambda name, device: ("prior", "bank"))
+    monkeypatch.setattr(cardiovae.cli.correcting, "models", lambda *_: ("prior", "bank"))
     monkeypatch.setattr(cardiovae.correction.correct, "correct_sequence", remedy)
 
 
@@ -120,7 +121,9 @@ def test_a_bad_file_stops_no_other_and_outranks_what_could_not_be_corrected(caps
         "not_corrected",
         "corrected",
     ]
-    assert {name.partition("/")[0] for name in names(out)} == {"b", "c"}
+    assert {path.parent.name for path in out.rglob("audit.json")} == {"b", "c"}
+    rows = (out / "sequences.csv").read_text(encoding="utf-8").splitlines()
+    assert [row.split(",")[2] for row in rows] == ["status", "error", "ok", "ok"]
 
 
 def test_nothing_is_replaced_unless_allowed(capsys, tmp_path):

@@ -13,6 +13,7 @@ from cli_cases import broken, run, sound, write
 from prior_cases import linear_prior
 
 import cardiovae.cli.correct
+import cardiovae.cli.correcting
 from cardiovae.baselines.methods import METHODS
 from cardiovae.cli.exits import ExitCode
 from cardiovae.io import load_sequence
@@ -26,7 +27,8 @@ def no_prior(monkeypatch):
         raise AssertionError("a prior was asked for")
 
     monkeypatch.setattr(cardiovae.cli.correct, "prior_folder", refuse)
-    monkeypatch.setattr(cardiovae.cli.correct, "load", refuse)
+    monkeypatch.setattr(cardiovae.cli.correcting, "load", refuse)
+    cardiovae.cli.correcting.models.cache_clear()
 
 
 def read(folder):
@@ -107,7 +109,8 @@ def test_a_method_without_its_model_is_refused_before_anything_is_written(
 ):
     prior = linear_prior(tmp_path / "prior")
     monkeypatch.setattr(cardiovae.cli.correct, "prior_folder", lambda name: None)
-    monkeypatch.setattr(cardiovae.cli.correct, "load", lambda name, device: (prior, None))
+    monkeypatch.setattr(cardiovae.cli.correcting, "load", lambda name, device: (prior, None))
+    cardiovae.cli.correcting.models.cache_clear()
     source, out = broken(tmp_path / "a.nii"), tmp_path / "out"
     done = run(capsys, "correct", source, "-o", out, "--method", "robust-pca")
     assert done.code == ExitCode.USAGE

@@ -17,6 +17,7 @@ from cardiovae.cli.demo import demo
 from cardiovae.cli.evaluate import evaluate
 from cardiovae.cli.exits import MEANINGS, ExitCode
 from cardiovae.cli.info import info
+from cardiovae.cli.report import report
 from cardiovae.cli.train import train
 
 EPILOG = (
@@ -97,6 +98,15 @@ def _reflowed(function: Callable[..., Any]) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-VERBS: tuple[Callable[..., ExitCode], ...] = (correct, audit, evaluate, demo, train, bank, info)
+VERBS: tuple[Callable[..., ExitCode], ...] = (
+    correct,
+    audit,
+    report,
+    evaluate,
+    demo,
+    train,
+    bank,
+    info,
+)
 
 app = _build()

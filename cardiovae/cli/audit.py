@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cardiovae.cli import batching, options
-from cardiovae.cli.auditing import Auditor, Task
+from cardiovae.cli.auditing import Auditor, Done, Task
 from cardiovae.cli.cases import Tally, find_cases, report_unmatched, source_name
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
@@ -147,12 +148,22 @@ def audit(
         )
         wanted = Wanted(verbose, None if no_report or part else pages, junit, limit)
         place = folder / "shard-{}-of-{}".format(*part) if part else folder
-        tally = into_folder(place, batch, tasks, facts, wanted, overwrite=overwrite)
+        tally = into_folder(
+            place, batch, tasks, facts, wanted, show=partial(_tell, screen), overwrite=overwrite
+        )
     if len(cases.paths) > 1:
         screen.say(_summary(tally))
     single = len(inputs) == 1 and Path(inputs[0]).expanduser().is_file()
     gate = fail_on == "any" or (fail_on is None and limit is None and single)
     return replace(tally, unmatched=len(cases.unmatched)).exit_code(gate=gate, limit=limit)
+
+
+def _tell(screen: Screen, done: Done) -> None:
+    """Write the audit for a program, if one listens."""
+    from cardiovae.audit.record import audit_of
+
+    if screen.json and done.passed is not None:
+        screen.record(audit_of(done.record).to_json())
 
 
 def _part(shard: str | None, folder: Path | None, junit: Path | None) -> tuple[int, int] | None:

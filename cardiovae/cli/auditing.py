@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CHANGED = "changed while it was read; run the same command again once nobody writes to it"
 
+REVIEWED = "changed since it was reviewed; look at it again, or take it out of the decisions"
+
 
 @dataclass(frozen=True)
 class Task:
@@ -28,6 +30,8 @@ class Task:
         subgroups: What it belongs to, such as a site.
         known_sha256: Hash of its content when an earlier run worked on it; if it is the same
             still, nothing is done.
+        keep: Whether somebody looked at it and wants it left as it is.
+        reviewed_sha256: Hash of the content that somebody looked at; it must be the same still.
     """
 
     source: str
@@ -35,6 +39,8 @@ class Task:
     reading: Reading = field(default_factory=Reading)
     subgroups: Mapping[str, str] = field(default_factory=dict)
     known_sha256: str | None = None
+    keep: bool = False
+    reviewed_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class Done:
         line: Its record as JSON without line breaks; empty where an earlier one still holds.
         error: Why there is no result; empty where there is one.
         files: Pictures for the report, by their names in the folder of results.
+        said: Lines for people.
+        told: A line of JSON for programs.
     """
 
     source: str
@@ -56,6 +64,8 @@ class Done:
     line: bytes = b""
     error: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
+    told: str = ""
 
     @property
     def record(self) -> dict[str, Any]:
@@ -96,7 +106,7 @@ class Auditor:
             sequence, anatomy=self.anatomy, temporal=self.temporal, motion=motion
         )
         record = {
-            **_head(task, sha256, ""),
+            **head(task, sha256, ""),
             "notes": list(like.notes),
             "subgroups": dict(task.subgroups),
             **audit_record(sequence, found, motion),
@@ -122,6 +132,8 @@ def settled(task: Task, work: Callable[[Task, str], Done], *, alone: bool) -> Do
     try:
         before = stamp(task.path)
         sha256 = content_sha256(task.path)
+        if task.reviewed_sha256 not in (None, sha256):
+            raise FileError(f"{task.path}: {REVIEWED}")
         if sha256 == task.known_sha256:
             return Done(task.source, sha256, None)
         done = work(task, sha256)
@@ -142,7 +154,7 @@ def settled(task: Task, work: Callable[[Task, str], Done], *, alone: bool) -> Do
 
 def failed(task: Task, message: str) -> Done:
     """The result of a task that could not be done."""
-    return Done(task.source, None, None, line_of(_head(task, None, message)), message)
+    return Done(task.source, None, None, line_of(head(task, None, message)), message)
 
 
 def line_of(record: Mapping[str, Any]) -> bytes:
@@ -150,7 +162,8 @@ def line_of(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _head(task: Task, sha256: str | None, error: str) -> dict[str, Any]:
+def head(task: Task, sha256: str | None, error: str) -> dict[str, Any]:
+    """What every record begins with."""
     return {
         "source": task.source,
         "sha256": sha256,

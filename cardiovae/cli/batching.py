@@ -66,16 +66,21 @@ Shard = Annotated[
 
 
 def engine_for(
-    name: EngineName | None, workers: int | None, scheduler: str | None, n_items: int
+    name: EngineName | None,
+    workers: int | None,
+    scheduler: str | None,
+    n_items: int,
+    *,
+    few: int = FEW,
 ) -> Engine:
-    """The engine that the options ask for.
+    """The engine that the options ask for; processes for more than a `few` items by default.
 
     Raises:
         ConfigError: Options that do not go together.
     """
     if name is None:
         name = "dask" if scheduler else "serial"
-        if not scheduler and (workers or (n_cpus() if n_items > FEW else 1)) > 1:
+        if not scheduler and (workers or (n_cpus() if n_items > few else 1)) > 1:
             name = "processes"
     if name == "serial" and (workers or 1) > 1:
         raise ConfigError(
@@ -140,6 +145,7 @@ class Batch:
         screen: Where errors and progress are shown.
         title: What is being done, for the progress bar.
         size: Inputs that go to a worker at a time; None = as many as suit audits.
+        stands: Whether the results of an input, by its source, that was done before are all there.
     """
 
     work: Callable[[Task], Done]
@@ -147,6 +153,7 @@ class Batch:
     screen: Screen
     title: str
     size: int | None = None
+    stands: Callable[[str], bool] = lambda source: True
 
     def done(self, tasks: Sequence[Task]) -> Iterator[Done]:
         """What came of every task, in their order; errors have been shown."""

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cardiovae.baselines.methods import FULL, METHODS, WITHOUT_PRIOR, check_method
-from cardiovae.cli import options
-from cardiovae.cli.cases import find_cases, run_cases
+from cardiovae.cli import batching, correcting, options
+from cardiovae.cli.auditing import Done, Task
+from cardiovae.cli.cases import Cases, Tally, find_cases, report_unmatched, run_cases, source_name
+from cardiovae.cli.correcting import Corrector, Device
+from cardiovae.cli.decisions import Decision, read_decisions
 from cardiovae.cli.exits import ExitCode
-from cardiovae.cli.results import Target, plan_targets, require_free, write_results
+from cardiovae.cli.results import Target, plan_targets, require_free
 from cardiovae.cli.screen import Screen
-from cardiovae.errors import ConfigError
 from cardiovae.prior.shipped import DEFAULT_PRIOR, prior_folder
 
 if TYPE_CHECKING:
-    from cardiovae.bank import LatentBank
     from cardiovae.correction.config import CorrectConfig
-    from cardiovae.prior.folder import ShapePrior
 
-Device = Literal["auto", "cpu", "cuda"]
+AT_A_TIME = 1
+"""Corrections that go to a worker at a time: one takes seconds."""
+FEW = 3
+"""Up to this many sequences one process is as fast as several, which load the prior first."""
 
 
 def correct(
@@ -88,6 +91,15 @@ def correct(
     labels: options.Labels = None,
     spacing: options.Spacing = None,
     frame_time: options.FrameTime = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            rich_help_panel=options.READING,
+            help="What a review of the audit decided, as its report exports it: pass leaves a "
+            "file as it is, fail leaves it out, fix corrects it.",
+        ),
+    ] = None,
     no_report: Annotated[
         bool,
         typer.Option("--no-report", rich_help_panel=options.OUTPUT, help="Leave out report.html."),
@@ -110,6 +122,10 @@ def correct(
         ),
     ] = False,
     overwrite: options.Overwrite = False,
+    workers: batching.Workers = None,
+    engine: batching.EngineOption = None,
+    scheduler: batching.Scheduler = None,
+    shard: batching.Shard = None,
 ) -> ExitCode:
     """Correct label maps: every frame a possible heart, smooth motion, least change.
 
@@ -118,47 +134,90 @@ def correct(
     methods than full guarantee nothing: exit code 3 where their result does not pass.
 
     For each input DIR/NAME/ gets labels (geometry, header and data type of the input),
-    uncertainty.nii.gz, report.html and, when all that is done, audit.json.
+    uncertainty.nii.gz, report.html and, when all that is done, audit.json. Several inputs get
+    tables and one page over all of them as well; a run that was stopped goes on from there.
     """
     settings = _settings(config, overrides or [], criteria, temporal)
     check_method(method)
     if no_uncertainty or method != FULL:
         settings = replace(settings, n_samples=0)
+    screen, how = Screen(json=json_lines), options.reading(labels, spacing, frame_time)
+    part = batching.parse_shard(shard) if shard else None
     cases = find_cases(inputs, results=False)
-    job = Job(
-        plan_targets(
-            cases.paths, output, report=not no_report, uncertainty=settings.n_samples > 0
-        ),
-        options.reading(labels, spacing, frame_time),
-        settings,
-        Screen(json=json_lines),
-        overwrite,
-        method,
+    place = output if part is None else output / "shard-{}-of-{}".format(*part)
+    targets = plan_targets(
+        cases.paths, place, report=not no_report, uncertainty=settings.n_samples > 0
     )
     if method not in WITHOUT_PRIOR:
         prior_folder(prior)
     if dry_run or not cases.paths:
-        work, title = partial(plan_file, job), "planning"
+        plan = Plan(targets, how, settings, screen, overwrite)
+        tally = run_cases(cases, plan, screen, title="planning")
+        return tally.exit_code(gate=True)
+    report_unmatched(cases, screen)
+    tasks = _tasks(cases, how, decisions, screen)
+    tasks = list(batching.shard_of(tasks, *part)) if part else tasks
+    several = len(cases.paths) > 1
+    corrector = Corrector(
+        {source_name(path): target for path, target in targets.items()},
+        settings, method, prior, device, seed, overwrite or several, several, alone=not several,
+    )  # fmt: skip
+    correcting.models(method, prior, device)  # what is missing is said once, before any work
+    batch = batching.Batch(
+        corrector,
+        batching.engine_for(engine, workers, scheduler, len(tasks), few=FEW),
+        screen,
+        "correcting",
+        AT_A_TIME,
+        corrector.stands,
+    )
+    if several and tasks:
+        from cardiovae.cli.outcome import Wanted
+        from cardiovae.cli.results_folder import into_folder
+
+        choices = {
+            "--prior": prior, "--method": method, "--criteria": criteria, "--temporal": temporal,
+            "--config": config, "--seed": seed, "--labels": labels, "--spacing": spacing,
+            "--frame-time": frame_time,
+        }  # fmt: skip
+        facts = _facts(corrector, _command(inputs, choices, overrides), how)
+        wanted = Wanted(pages=None if no_report or part else "none")
+        tally = into_folder(
+            place,
+            batch,
+            tasks,
+            facts,
+            wanted,
+            show=partial(say, screen=screen),
+            overwrite=overwrite,
+        )
+        screen.say(f"{tally.met} of {len(tasks)} sequences pass the audit now")
     else:
-        shapes, bank = _loaded(method, prior, device)
-        work, title = partial(correct_file, job, shapes, bank, seed), "correcting"
-    tally = run_cases(cases, work, job.screen, title=title)
-    if len(cases.paths) > 1 and not dry_run:
-        job.screen.say(f"{tally.met} of {len(cases.paths)} sequences pass the audit now")
-    return tally.exit_code(gate=True)
+        tally = Tally()
+        for done in batch.done(tasks):
+            tally = tally.with_result(done.passed)
+            say(done, screen)
+    return replace(tally, unmatched=len(cases.unmatched)).exit_code(gate=True)
+
+
+def say(done: Done, screen: Screen) -> None:
+    """Show what came of one input."""
+    for line in done.said:
+        screen.say(line)
+    if done.told:
+        screen.line(done.told)
 
 
 @dataclass(frozen=True)
-class Job:
-    """What holds for every file of a run.
+class Plan:
+    """Says what would be done with one file; as nothing is tried, nothing is found lacking.
 
     Args:
-        targets: Where the results of each file go.
+        targets: Where the results of each file would go.
         reading: How files are read.
         config: Settings of the correction.
         screen: Where to write.
-        overwrite: Whether results of earlier runs are replaced.
-        method: How to correct.
+        overwrite: Whether results of earlier runs would be replaced.
     """
 
     targets: Mapping[Path, Target]
@@ -166,7 +225,39 @@ class Job:
     config: CorrectConfig
     screen: Screen
     overwrite: bool
-    method: str = FULL
+
+    def __call__(self, path: Path) -> bool:
+        """Plan one file.
+
+        Raises:
+            CardiovaeError: The file cannot be read, or a result would be in the way.
+        """
+        from cardiovae.audit.audit import audit_sequence
+        from cardiovae.cli.tables import headline, plan_lines
+        from cardiovae.io import open_sequence
+
+        target, config = self.targets[path], self.config
+        require_free(target, overwrite=self.overwrite)
+        sequence, like = open_sequence(path, **vars(self.reading))
+        found = audit_sequence(sequence, anatomy=config.criteria, temporal=config.temporal)
+        self.screen.record(
+            {
+                "source": str(path),
+                "dry_run": True,
+                "shape": list(sequence.labels.shape),
+                "spacing_mm": sequence.spacing_mm,
+                "frame_time_ms": sequence.frame_time_ms,
+                "view": sequence.view,
+                "labels": like.scheme.name,
+                "notes": list(like.notes),
+                "passed": found.passed,
+                "invalid_frames": list(found.invalid_frames),
+                "output": [str(file) for file in target.files],
+            }
+        )
+        for line in (headline(found), *plan_lines(sequence, like, target)):
+            self.screen.say(line)
+        return True
 
 
 def _settings(
@@ -190,100 +281,55 @@ def _settings(
     return config
 
 
-def _loaded(
-    method: str, prior: str, device: Device
-) -> tuple[ShapePrior, LatentBank] | tuple[None, None]:
-    """What the method needs: nothing, or the prior with its bank and the method's own model."""
-    if method in WITHOUT_PRIOR:
-        return None, None
-    loaded, bank = load(prior, device)
-    if method != FULL:
-        from cardiovae.baselines.models import require_model
-
-        require_model(method, loaded)
-    return loaded, bank
-
-
-def load(prior: str, device: Device) -> tuple[ShapePrior, LatentBank]:
-    """The prior on its device, and its bank.
-
-    Raises:
-        ConfigError: A CUDA device is asked for and there is none.
-        ModelError: The prior or its bank is missing or damaged.
-    """
-    import torch
-
-    from cardiovae.bank import load_bank
-    from cardiovae.prior.folder import load_prior
-
-    cuda = torch.cuda.is_available()
-    if device == "cuda" and not cuda:
-        raise ConfigError("--device cuda: there is no CUDA device here; give cpu or auto")
-    loaded = load_prior(prior, device="cuda" if cuda and device != "cpu" else "cpu")
-    return loaded, load_bank(loaded)
+def _tasks(
+    cases: Cases, how: options.Reading, decisions: Path | None, screen: Screen
+) -> list[Task]:
+    """One task per input that no decision leaves out."""
+    tasks = [Task(source_name(path), path, how) for path in cases.paths]
+    if decisions is None:
+        return tasks
+    decided = read_decisions(decisions)
+    unknown = sorted(set(decided) - {task.source for task in tasks})
+    if unknown:
+        screen.say(f"{decisions}: {len(unknown)} decisions are about no input ({unknown[0]}, ...)")
+    kept = [_decided(task, decided.get(task.source)) for task in tasks]
+    left = [task for task in kept if task is not None]
+    if len(left) < len(tasks):
+        screen.say(f"{len(tasks) - len(left)} inputs are left out, as {decisions} says")
+    return left
 
 
-def correct_file(
-    job: Job, prior: ShapePrior | None, bank: LatentBank | None, seed: int, path: Path
-) -> bool:
-    """Correct one file, write and show the result.
-
-    Returns:
-        Whether the sequence passes the audit now.
-
-    Raises:
-        CardiovaeError: The file cannot be read, or a result cannot be written.
-    """
-    import numpy as np
-
-    from cardiovae.baselines.methods import correct_by
-    from cardiovae.cli.tables import correction_lines
-    from cardiovae.correction.record import CORRECTED, UNCHANGED
-    from cardiovae.io import open_sequence
-
-    target = job.targets[path]
-    require_free(target, overwrite=job.overwrite)
-    sequence, like = open_sequence(path, **vars(job.reading))
-    rng = np.random.default_rng(seed)  # one per file: its result does not depend on the others
-    correction = correct_by(job.method, sequence, prior, bank, job.config, rng=rng, seed=seed)
-    write_results(target, correction, like, overwrite=job.overwrite)
-    record = correction.to_json()
-    job.screen.record({**record, "output": str(target.place)})
-    for line in correction_lines(record, target):
-        job.screen.say(line)
-    return correction.status in (CORRECTED, UNCHANGED)
+def _decided(task: Task, decision: Decision | None) -> Task | None:
+    if decision is None:
+        return task
+    if decision.word == "fail":
+        return None
+    return replace(task, keep=decision.word == "pass", reviewed_sha256=decision.sha256 or None)
 
 
-def plan_file(job: Job, path: Path) -> bool:
-    """Say what would be done with one file; as nothing is tried, nothing is found lacking.
+def _facts(corrector: Corrector, command: list[str], how: options.Reading) -> dict[str, Any]:
+    """What run.json says of a correction of many."""
+    from cardiovae.cli.outcome import run_facts
 
-    Raises:
-        CardiovaeError: The file cannot be read, or a result would be in the way.
-    """
-    from cardiovae.audit.audit import audit_sequence
-    from cardiovae.cli.tables import headline, plan_lines
-    from cardiovae.io import open_sequence
+    config = corrector.config
+    settings = {
+        "reading": how.to_json(),
+        "method": corrector.method,
+        "prior": corrector.prior,
+        "seed": corrector.seed,
+        "config": asdict(config),
+    }
+    sets = [*config.anatomy_sets()[:1], *config.temporal_sets()[:1]]
+    return run_facts("correct", command, sets, settings)
 
-    target = job.targets[path]
-    require_free(target, overwrite=job.overwrite)
-    sequence, like = open_sequence(path, **vars(job.reading))
-    config = job.config
-    found = audit_sequence(sequence, anatomy=config.criteria, temporal=config.temporal)
-    job.screen.record(
-        {
-            "source": str(path),
-            "dry_run": True,
-            "shape": list(sequence.labels.shape),
-            "spacing_mm": sequence.spacing_mm,
-            "frame_time_ms": sequence.frame_time_ms,
-            "view": sequence.view,
-            "labels": like.scheme.name,
-            "notes": list(like.notes),
-            "passed": found.passed,
-            "invalid_frames": list(found.invalid_frames),
-            "output": [str(file) for file in target.files],
-        }
-    )
-    for line in (headline(found), *plan_lines(sequence, like, target)):
-        job.screen.say(line)
-    return True
+
+def _command(
+    inputs: list[str], choices: Mapping[str, object], overrides: list[str] | None
+) -> list[str]:
+    """What repeats the run anywhere: no folder of results, no number of processes."""
+    words = ["cardiovae", "correct", *inputs]
+    for option, value in choices.items():
+        words += [option, str(value)] if value is not None else []
+    for override in overrides or ():
+        words += ["--set", override]
+    return words

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cardiovae.cli import options
-from cardiovae.cli.correct import Job, correct_file, load
+from cardiovae.cli.auditing import Task
+from cardiovae.cli.correct import say
+from cardiovae.cli.correcting import Corrector
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.results import plan_targets
 from cardiovae.cli.screen import Screen
+from cardiovae.errors import FileError
 from cardiovae.prior.shipped import DEFAULT_PRIOR
 
 if TYPE_CHECKING:
@@ -68,13 +71,19 @@ def demo(
     screen.say(f"  {headline(found)}")
     screen.say(f"  more: cardiovae audit {damaged_file}")
     screen.say("Corrected:")
-    job = Job(targets, options.Reading(), config, screen, overwrite)
-    corrected = correct_file(job, *load(prior, "auto"), seed, damaged_file)
+    task = Task(str(damaged_file), damaged_file)
+    corrector = Corrector(
+        {task.source: result}, config, prior=prior, seed=seed, overwrite=overwrite, alone=True
+    )
+    done = corrector(task)
+    if done.error:
+        raise FileError(done.error)
+    say(done, screen)
     before, after = _overlap(damaged, truth), _overlap(load_sequence(result.labels), truth)
     texts = [f"{s.name} {before[s]:.3f} -> {after[s]:.3f}" for s in truth.structures]
     screen.say(f"  truth    mean Dice {', '.join(texts)}")
     screen.say(f"Report: {result.report}")
-    return ExitCode.OK if corrected else ExitCode.GATE
+    return ExitCode.OK if done.passed else ExitCode.GATE
 
 
 def _draw(rng: np.random.Generator) -> tuple[EchoSequence, EchoSequence]:

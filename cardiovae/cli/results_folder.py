@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ def into_folder(
     facts: Mapping[str, Any],
     wanted: Wanted,
     *,
+    show: Callable[[Done], None],
     overwrite: bool,
 ) -> Tally:
     """Work on what has no result yet, keep each result as it comes, then write everything.
@@ -46,6 +47,7 @@ def into_folder(
         tasks: Inputs, sorted by source.
         facts: What `run_facts` says.
         wanted: What to write.
+        show: Shows what came of an input.
         overwrite: Whether results of other settings or inputs there may be replaced.
 
     Raises:
@@ -59,7 +61,9 @@ def into_folder(
     write_run(folder, facts)
     places = journal.places
     todo = [
-        replace(task, known_sha256=places[task.source].sha256) if task.source in places else task
+        replace(task, known_sha256=places[task.source].sha256)
+        if task.source in places and batch.stands(task.source)
+        else task
         for task in tasks
     ]
     with journal:
@@ -67,6 +71,7 @@ def into_folder(
             if done.line:
                 _write_pictures(folder, done)
                 journal.append(done.source, done.sha256, done.line)
+                show(done)
     journal.close()
     totals = write_outcome(folder, facts, journal.records, wanted)
     for line in told(folder, totals, wanted):

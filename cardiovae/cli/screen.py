@@ -57,8 +57,12 @@ class Screen:
     def record(self, content: dict[str, Any]) -> None:
         """Write a record for programs: one line of strictly valid JSON."""
         if self.json:
-            line = json.dumps(content, allow_nan=False)
-            sys.stdout.write(f"{line}\n")
+            self.line(json.dumps(content, allow_nan=False))
+
+    def line(self, text: str) -> None:
+        """Write a record that is JSON already."""
+        if self.json:
+            sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
 
     def progress(self, items: Iterable[Item], title: str, total: int) -> Iterator[Item]:

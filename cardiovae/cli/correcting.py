@@ -1,0 +1,172 @@
+"""One input corrected: what every worker of `cardiovae correct` does, wherever it runs."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from cardiovae.baselines.methods import FULL, WITHOUT_PRIOR
+from cardiovae.cli.auditing import Done, Task, head, line_of, settled
+from cardiovae.cli.results import Target, require_free, write_results
+from cardiovae.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cardiovae.bank import LatentBank
+    from cardiovae.correction.config import CorrectConfig
+    from cardiovae.correction.record import Correction
+    from cardiovae.prior.folder import ShapePrior
+    from cardiovae.sequence import EchoSequence
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class Corrector:
+    """Corrects one task and writes the results; goes to the workers as it is.
+
+    Args:
+        targets: Where the results of each task go, by its source.
+        config: Settings of the correction.
+        method: How to correct.
+        prior: Shape prior, by name or folder.
+        device: Where the prior runs.
+        seed: Start of the random numbers of every task.
+        overwrite: Whether results of earlier runs are replaced.
+        batch: Whether records, and pictures for a report of them all, are wanted.
+        alone: Whether there is one task only, and a bug may end the run.
+    """
+
+    targets: Mapping[str, Target]
+    config: CorrectConfig
+    method: str = FULL
+    prior: str = ""
+    device: Device = "auto"
+    seed: int = 0
+    overwrite: bool = False
+    batch: bool = False
+    alone: bool = False
+
+    def __call__(self, task: Task) -> Done:
+        """What came of a task; an error is a result like any other."""
+        return settled(task, self._corrected, alone=self.alone)
+
+    def stands(self, source: str) -> bool:
+        """Whether the results of an earlier run on an input are all there."""
+        return all(file.exists() for file in self.targets[source].files)
+
+    def _corrected(self, task: Task, sha256: str) -> Done:
+        import numpy as np
+
+        from cardiovae.baselines.methods import correct_by
+        from cardiovae.cli.tables import correction_lines
+        from cardiovae.correction.record import CORRECTED, UNCHANGED
+        from cardiovae.io import open_sequence
+
+        target = self.targets[task.source]
+        require_free(target, overwrite=self.overwrite)
+        sequence, like = open_sequence(task.path, **vars(task.reading))
+        rng = np.random.default_rng(self.seed)  # one per file: no result depends on the others
+        method = "identity" if task.keep else self.method
+        prior, bank = models(method, self.prior, self.device)
+        found = correct_by(method, sequence, prior, bank, self.config, rng=rng, seed=self.seed)
+        write_results(target, found, like, overwrite=self.overwrite)
+        full = found.to_json()
+        record = {
+            **head(task, sha256, ""),
+            "notes": list(like.notes),
+            "subgroups": dict(task.subgroups),
+            **(_batch_record(found) if self.batch else {}),
+        }
+        files: dict[str, bytes] = {}
+        if self.batch and found.status != UNCHANGED:
+            from cardiovae.report.batch_pictures import pictures_of
+
+            files = pictures_of(found.sequence, record, before=found.original.labels)
+        return Done(
+            task.source,
+            sha256,
+            found.status in (CORRECTED, UNCHANGED),
+            line_of(record),
+            files=files,
+            said=tuple(correction_lines(full, target)),
+            told=json.dumps({**full, "output": str(target.place)}, allow_nan=False),
+        )
+
+
+@functools.lru_cache(maxsize=2)
+def models(
+    method: str, prior: str, device: Device
+) -> tuple[ShapePrior, LatentBank] | tuple[None, None]:
+    """What a method needs, loaded once: nothing, or the prior with its bank and its own model.
+
+    Raises:
+        ConfigError: A CUDA device is asked for and there is none.
+        ModelError: The prior, its bank or the method's model is missing or damaged.
+    """
+    if method in WITHOUT_PRIOR:
+        return None, None
+    loaded, bank = load(prior, device)
+    if method != FULL:
+        from cardiovae.baselines.models import require_model
+
+        require_model(method, loaded)
+    return loaded, bank
+
+
+def load(prior: str, device: Device) -> tuple[ShapePrior, LatentBank]:
+    """The prior on its device, and its bank.
+
+    Raises:
+        ConfigError: A CUDA device is asked for and there is none.
+        ModelError: The prior or its bank is missing or damaged.
+    """
+    import torch
+
+    from cardiovae.bank import load_bank
+    from cardiovae.prior.folder import load_prior
+
+    cuda = torch.cuda.is_available()
+    if device == "cuda" and not cuda:
+        raise ConfigError("--device cuda: there is no CUDA device here; give cpu or auto")
+    loaded = load_prior(prior, device="cuda" if cuda and device != "cpu" else "cpu")
+    return loaded, load_bank(loaded)
+
+
+def _batch_record(found: Correction) -> dict[str, Any]:
+    """The audits of result and input, and what the correction came to."""
+    changed = found.sequence.labels != found.original.labels
+    labelled = int((found.original.labels != 0).sum())
+    return {
+        **_audit(found.sequence, found.after[0]),
+        "before": _audit(found.original, found.before[0]),
+        "correction": {
+            "status": found.status,
+            "reason": found.reason,
+            "n_changed_frames": int(changed.any((0, 1)).sum()),
+            "changed_share": int(changed.sum()) / labelled if labelled else None,
+            "ef_before": _ef(found.original),
+            "ef_after": _ef(found.sequence),
+        },
+    }
+
+
+def _audit(sequence: EchoSequence, found: Any) -> dict[str, Any]:
+    from cardiovae.audit.record import audit_record
+    from cardiovae.audit.temporal import Motion
+
+    motion = Motion(sequence.labels, sequence.spacing_mm, sequence.structures)
+    return audit_record(sequence, found, motion)
+
+
+def _ef(sequence: EchoSequence) -> float | None:
+    """Single-plane ejection fraction in percent; None where it cannot be measured."""
+    from cardiovae.evaluation.ejection import ejection
+
+    if sequence.spacing_mm is None:
+        return None
+    found = ejection(sequence.labels, sequence.spacing_mm, structures=sequence.structures)
+    return found.ef_percent if math.isfinite(found.ef_percent) else None
