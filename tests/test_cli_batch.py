@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -11,6 +12,8 @@ import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import distributed
+import psutil
 import pytest
 from cli_cases import broken, run, sound, truncated
 
@@ -218,3 +221,106 @@ def test_parts_are_put_together_only_when_all_are_there_and_belong_together(
     mixed = run(capsys, "report", part, tmp_path / "other", "-o", tmp_path / "merged")
     assert "has other settings" in mixed.err
     assert not (tmp_path / "merged").exists()
+
+
+@pytest.mark.parametrize("engine", ["processes", "dask"])
+def test_a_worker_that_is_killed_costs_nothing(capsys, tmp_path, engine):
+    files = tmp_path / "many"
+    for i in range(200):
+        (broken if i % 7 == 0 else sound)(files / f"{i:03}.nii", n_frames=20)
+    run(capsys, "audit", files, "-o", tmp_path / "serial", "--engine", "serial", "--no-report")
+    words = [sys.executable, "-m", "cardiovae", "audit", str(files), "-o", str(tmp_path / "out")]
+    options = ["--engine", engine, "-j", "2", "--no-report"]
+    process = subprocess.Popen([*words, *options], stdout=subprocess.DEVNULL)
+    journal = tmp_path / "out" / JOURNAL
+    while not journal.exists() or not journal.stat().st_size:
+        time.sleep(0.01)
+    (worker, *_) = _workers(process.pid)  # none is left when the run is over already
+    worker.kill()
+    assert process.wait() == ExitCode.OK
+    assert _contents(tmp_path / "out") == _contents(tmp_path / "serial")
+
+
+def _workers(pid: int) -> list[psutil.Process]:
+    """The processes at work for a run."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            words = " ".join(process.cmdline())
+            if "spawn_main" in words and not process.children():
+                found.append(process)
+    return found
+
+
+def test_a_scheduler_that_runs_already_is_used_and_left_running(capsys, hearts, tmp_path):
+    run(capsys, "audit", hearts, "-o", tmp_path / "serial", "--engine", "serial")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        words = ("audit", hearts, "-o", tmp_path / "out", "--scheduler", address)
+        assert run(capsys, *words).code == ExitCode.SOME_FAILED
+        assert len(cluster.scheduler.workers) == 2
+    assert _contents(tmp_path / "out") == _contents(tmp_path / "serial")
+
+
+def test_a_scheduler_that_does_not_answer_is_an_error_of_usage(capsys, hearts, tmp_path):
+    words = ("audit", hearts, "-o", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
+    done = run(capsys, *words)
+    assert done.code == ExitCode.USAGE
+    assert "no Dask scheduler answers there" in done.err
+
+
+def test_a_review_decides_what_is_corrected(capsys, tmp_path):
+    left, out_of_it, fixed, other = (broken(tmp_path / "in" / f"{c}.nii") for c in "abcd")
+    sha256 = hashlib.sha256(fixed.read_bytes()).hexdigest()
+    decisions = tmp_path / "decisions.csv"
+    decisions.write_text(
+        f"source,sha256,decision,note\n{left},,pass,an artifact\n{out_of_it},,fail,\n"
+        f"{fixed},{sha256},fix,\n{other},{'0' * 64},fix,\n"
+    )
+    out = tmp_path / "out"
+    words = ("correct", tmp_path / "in", "-o", out, "--decisions", decisions)
+    done = run(capsys, *words, "--method", "largest-component", "--temporal", "none")
+    assert done.code == ExitCode.SOME_FAILED
+    assert "1 inputs are left out" in done.out
+    assert f"{other}: changed since it was reviewed" in done.err
+    assert (out / "a" / "labels.nii").read_bytes() == left.read_bytes()
+    assert (out / "c" / "labels.nii").read_bytes() != fixed.read_bytes()
+    assert not (out / "b").exists()
+    assert not (out / "d").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("source,verdict\na,pass\n", "columns are source, decision"),
+        (
+            "source,decision\na,maybe\n",
+            "line 2: a decision is one of pass, fail, fix, got 'maybe'",
+        ),
+        ("source,decision\na,fix\na,fail\n", "line 3: a is decided twice"),
+    ],
+)
+def test_decisions_that_cannot_be_are_refused(capsys, tmp_path, text, message):
+    (tmp_path / "decisions.csv").write_text(text)
+    source = sound(tmp_path / "a.nii")
+    words = ("correct", source, "-o", tmp_path / "out", "--method", "identity")
+    done = run(capsys, *words, "--decisions", tmp_path / "decisions.csv")
+    assert done.code == ExitCode.USAGE
+    assert message in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_correction_of_many_goes_on_where_it_was_stopped(capsys, tmp_path):
+    for name in "abc":
+        broken(tmp_path / "in" / f"{name}.nii")
+    out = tmp_path / "out"
+    words = ("correct", tmp_path / "in", "-o", out, "--method", "largest-component", "--json")
+    assert len(run(capsys, *words).records) == 3
+    before = _contents(out)
+    (out / "b" / "labels.nii").unlink()
+    assert [Path(r["source"]).name for r in run(capsys, *words).records] == ["b.nii"]
+    assert _contents(out) == before
+    rows = _rows(out / "sequences.csv")
+    assert [row["n_invalid_frames"] for row in rows] == ["0", "0", "0"]
