@@ -34,8 +34,14 @@ class Figures:
     missing: tuple[str, ...]
 
 
-def figures(record: Mapping[str, Any]) -> Figures:
-    """Curves of every attribute that the annotated structures have, and the plausibility."""
+def figures(record: Mapping[str, Any], *, columns: bool = True) -> Figures:
+    """Curves of every attribute that the annotated structures have, and the plausibility.
+
+    Args:
+        record: That of a correction; the values before may be empty, and frames without a
+            percentile have no figure of the plausibility.
+        columns: As for `line_chart`.
+    """
     names = list(record["attributes"]["after"])
     drawn = [name for name in names if not _unmeasured(record, name)]
     missing = [f"{readable(n)}: {_why_missing(record, n)}" for n in names if n not in drawn]
@@ -44,8 +50,8 @@ def figures(record: Mapping[str, Any]) -> Figures:
         return Figures(single, Markup(), (), Markup(), (), tuple(missing))
     return Figures(
         single=(),
-        areas=_areas(record, [name for name in AREAS if name in drawn]),
-        others=tuple(_small(record, name) for name in drawn if name not in AREAS),
+        areas=_areas(record, [name for name in AREAS if name in drawn], columns),
+        others=tuple(_small(record, name, columns) for name in drawn if name not in AREAS),
         plausibility=_plausibility(record),
         extremes=_extremes(record),
         missing=tuple(missing),
@@ -69,7 +75,7 @@ def heart_phases(area: Values) -> dict[str, int]:
     return {"ED": first[largest], "ES": first[smallest]}
 
 
-def _areas(record: Mapping[str, Any], names: Sequence[str]) -> Markup:
+def _areas(record: Mapping[str, Any], names: Sequence[str], columns: bool) -> Markup:
     if not names:
         return Markup()
     lv = record["attributes"]["after"]["lv_area"] if "lv_area" in names else []
@@ -80,11 +86,12 @@ def _areas(record: Mapping[str, Any], names: Sequence[str]) -> Markup:
             unit=unit_text(record["attributes"]["units"][names[0]]),
             actions=_actions(record),
             marks=heart_phases(lv),
+            columns=columns,
         )
     )
 
 
-def _small(record: Mapping[str, Any], name: str) -> Markup:
+def _small(record: Mapping[str, Any], name: str, columns: bool) -> Markup:
     return Markup(
         line_chart(
             [_curve(record, name, readable(name))],
@@ -92,11 +99,14 @@ def _small(record: Mapping[str, Any], name: str) -> Markup:
             unit=unit_text(record["attributes"]["units"][name]),
             actions=_actions(record),
             frame=SMALL,
+            columns=columns,
         )
     )
 
 
 def _plausibility(record: Mapping[str, Any]) -> Markup:
+    if "density_percentile_after" not in record["frames"][0]:
+        return Markup()
     return Markup(
         percentile_chart(
             [frame["density_percentile_before"] for frame in record["frames"]],
@@ -113,8 +123,8 @@ def _actions(record: Mapping[str, Any]) -> list[str]:
 
 def _values(record: Mapping[str, Any], name: str) -> tuple[str, str, str]:
     unit = record["attributes"]["units"][name]
-    before, after = (record["attributes"][side][name][0] for side in ("before", "after"))
-    return readable(name), with_unit(before, unit), with_unit(after, unit)
+    before, after = (record["attributes"][side][name] for side in ("before", "after"))
+    return readable(name), with_unit(before[0], unit) if before else "", with_unit(after[0], unit)
 
 
 def _curve(record: Mapping[str, Any], name: str, label: str) -> Curve:

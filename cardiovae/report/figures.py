@@ -24,7 +24,8 @@ Values = Sequence[float | None]
 class Curve:
     """One quantity over the frames, before and after; both of length T.
 
-    `reasons` says of a frame why its value is missing, where that is known.
+    `before` is empty where nothing is compared. `reasons` says of a frame why its value is
+    missing, where that is known.
     """
 
     label: str
@@ -47,6 +48,7 @@ def line_chart(
     actions: Sequence[str] = (),
     marks: Mapping[str, int] | None = None,
     frame: Frame = LARGE,
+    columns: bool = True,
 ) -> str:
     """Curves over time: thin and dashed before, solid after.
 
@@ -57,8 +59,10 @@ def line_chart(
         actions: What was done to each frame; all but "kept" are tinted.
         marks: Names of frames to mark on the first curve after, such as ED and ES.
         frame: Size of the picture.
+        columns: Whether every frame has a column that says its values when pointed at.
     """
     n_frames = len(curves[0].after)
+    label = f"{title} over the frames" + (", before and after" if curves[0].before else "")
     known = [v for c in curves for v in (*c.before, *c.after) if is_number(v)]
     low, high, ticks = nice_range(known, n_ticks=5 if frame.height > 250 else 3)
     axes = Axes(frame, n_frames, low, high)
@@ -72,8 +76,9 @@ def line_chart(
     parts.append(_marks(axes, curves[0], marks or {}))
     if not known:
         parts.append(note(axes, "not measurable in any frame"))
-    words = [_words(curves, t, unit, actions) for t in range(n_frames)]
-    return svg(axes, f"{title} over the frames, before and after", [*parts, hits(axes, words)])
+    if columns:
+        parts.append(hits(axes, [_words(curves, t, unit, actions) for t in range(n_frames)]))
+    return svg(axes, label, parts)
 
 
 def percentile_chart(
@@ -219,7 +224,8 @@ def _words(curves: Sequence[Curve], t: int, unit: str, actions: Sequence[str]) -
     """What a column says when pointed at."""
     lines = [f"frame {t}" + (f", {actions[t]}" if actions else "")]
     for curve in curves:
-        old, new = curve.before[t], curve.after[t]
+        new = curve.after[t]
+        old = curve.before[t] if curve.before else new
         line = f"{curve.label}: {number(old)}"
         line += f" before, {number(new)} after" if old != new else ""
         if not (is_number(old) and is_number(new)) and t in curve.reasons:

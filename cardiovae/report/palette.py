@@ -16,6 +16,7 @@ STRUCTURE_COLORS: Mapping[Label, str] = MappingProxyType(
 BACKDROP = "#14181d"  # behind the heart, as dark as an echo
 OUTLINE = "#ffffff"  # around changed pixels
 HEAT = "#ff3dc8"  # uncertain pixels; no structure is pink
+MARK = "#ffe14d"  # hatching and rim of offending pixels; lighter than every structure
 INK = "#1d2530"
 MUTED = "#586271"
 GRID = "#e3e7ec"
@@ -23,5 +24,11 @@ FAIL = "#b3261e"
 PASS = "#2f7d4f"
 # What was done to a frame, as a tint behind curves.
 ACTION_TINTS: Mapping[str, str] = MappingProxyType(
-    {"repaired": "#fbe7c6", "smoothed": "#dfe3fb", "changed": "#e6ebef", "reverted": "#f7d4d1"}
+    {
+        "repaired": "#fbe7c6",
+        "smoothed": "#dfe3fb",
+        "changed": "#e6ebef",
+        "reverted": "#f7d4d1",
+        "implausible": "#f7d4d1",  # nothing was done, but something should be
+    }
 )

@@ -17,6 +17,7 @@ ACTIONS = {
     "smoothed": "moved for consistent motion",
     "changed": "changed",
     "reverted": "left as it came",
+    "implausible": "does not pass",
 }
 _TOKENS = {
     "lv": "LV",
