@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from cardiovae.errors import FileError
+from cardiovae.io.content import view_from_name
 from cardiovae.io.digest import content_sha256
 from cardiovae.io.inputs import SUFFIXES, stem
 from cardiovae.labels import LabelScheme
@@ -191,15 +192,21 @@ def _patients(
     have the same name.
     """
     bare = {path: unmarked(PurePosixPath(name).name) for path, name in names.items()}
-    alike = len(names) > 1 and len(set(bare.values())) == 1
+    alike = len(set(bare.values())) == 1
     found = {}
     for path, name in names.items():
         text = bare[path] if pattern.search(bare[path]) else name
-        patient, view = patient_and_view(text, pattern)
-        if not pattern.search(text):
-            patient = name if alike else bare[path]
-        found[path] = patient, view
+        if pattern.search(text):
+            found[path] = patient_and_view(text, pattern)
+        else:
+            found[path] = _without_views(name) if alike else bare[path], view_from_name(name)
     return found
+
+
+def _without_views(name: str) -> str:
+    """A path without the folders that are called after a view."""
+    *folders, own = name.split("/")
+    return "/".join([*(folder for folder in folders if view_from_name(folder) is None), own])
 
 
 def _without_images(paths: Sequence[Path]) -> list[Path]:

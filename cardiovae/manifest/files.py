@@ -63,7 +63,7 @@ def read_manifest(
             entry = _entry(row, check)
             key = name_key(entry.sequence_id)
             if key in seen:
-                raise ConfigError(f"{same_id(entry.sequence_id, seen[key])} ({seen[key]})")
+                raise ConfigError(same_id(entry.sequence_id, seen[key]))
             seen[key] = where
             entries.append(entry)
         except ConfigError as error:

@@ -127,7 +127,7 @@ class Manifest:
         for entry in self.entries:
             key = name_key(entry.sequence_id)
             if key in seen:
-                raise ConfigError(same_id(entry.sequence_id, seen[key]))
+                raise ConfigError(same_id(entry.sequence_id, f"'{seen[key]}'"))
             seen[key] = entry.sequence_id
 
     def labels_of(self, entry: Entry) -> Path:
@@ -148,7 +148,7 @@ def name_key(name: str) -> str:
 
 def same_id(name: str, other: str) -> str:
     """What to say about two entries of one name."""
-    return f"sequence_id '{name}' is taken by '{other}'; names differ by more than their case"
+    return f"sequence_id '{name}' is taken by {other}; names differ by more than their case"
 
 
 def check_sequence_id(name: str) -> None:
