@@ -10,7 +10,12 @@ from cardiovae.cli import cases
 from cardiovae.errors import ConfigError, LabelError
 from cardiovae.labels import Label, label_scheme
 from cardiovae.manifest import inputs
-from cardiovae.manifest.inputs import Input, gather_inputs, is_manifest, open_input
+from cardiovae.manifest.inputs import Input, is_manifest, open_input
+
+
+def gather_inputs(arguments, **options):
+    found = inputs.gather_inputs(arguments, **options)
+    return found.inputs, found.unmatched
 
 
 @pytest.fixture

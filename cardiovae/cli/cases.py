@@ -81,8 +81,8 @@ def find_cases(arguments: Sequence[str], *, results: bool) -> Cases:
     """
     from cardiovae.manifest.inputs import gather_inputs
 
-    found, unmatched = gather_inputs(arguments, results=results, manifests=False)
-    return Cases(tuple(item.path for item in found), unmatched)
+    found = gather_inputs(arguments, results=results, manifests=False)
+    return Cases(tuple(item.path for item in found.inputs), found.unmatched)
 
 
 def report_unmatched(cases: Cases, screen: Screen) -> None:

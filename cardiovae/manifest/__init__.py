@@ -8,13 +8,14 @@ describes the columns.
 from __future__ import annotations
 
 from cardiovae.manifest.files import read_manifest, write_manifest
-from cardiovae.manifest.inputs import Input, gather_inputs, open_input
+from cardiovae.manifest.inputs import Gathered, Input, gather_inputs, open_input
 from cardiovae.manifest.schema import COLUMNS, EXTRA, Entry, Manifest
 
 __all__ = [
     "COLUMNS",
     "EXTRA",
     "Entry",
+    "Gathered",
     "Input",
     "Manifest",
     "gather_inputs",

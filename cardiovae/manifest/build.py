@@ -74,10 +74,10 @@ def find_drafts(folder: Path, *, pattern: re.Pattern[str]) -> tuple[Draft, ...]:
         ConfigError: See `patient_and_view` and `read_file_list`.
     """
     videos = read_file_list(folder)
-    inputs, unmatched = gather_inputs([str(folder)], results=True, manifests=False)
-    if unmatched:
-        raise FileError(unmatched[0][1])
-    paths = _without_images([item.path for item in inputs])
+    found = gather_inputs([str(folder)], results=True, manifests=False)
+    if found.unmatched:
+        raise FileError(found.unmatched[0][1])
+    paths = _without_images([item.path for item in found.inputs])
     names = {path: _below(path, folder) for path in paths}
     ids = sequence_ids(names)
     owners = _patients(names, pattern)

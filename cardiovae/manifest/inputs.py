@@ -22,9 +22,6 @@ from cardiovae.sequence import EchoSequence
 RECORD = "audit.json"
 """Written last by `cardiovae correct`: beside it lie results, not inputs."""
 
-Unmatched = tuple[str, str]
-"""An argument that names no label map, and why."""
-
 
 @dataclass(frozen=True)
 class Input:
@@ -53,6 +50,21 @@ class Input:
     sha256: str | None = None
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """What arguments name.
+
+    Args:
+        inputs: Label maps, sorted by path, each once.
+        unmatched: Each argument that names none, and why.
+        remarks: What should be known about the search, a line each.
+    """
+
+    inputs: tuple[Input, ...]
+    unmatched: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
 def gather_inputs(
     arguments: Iterable[str],
     *,
@@ -60,7 +72,7 @@ def gather_inputs(
     manifests: bool = True,
     root: Path | None = None,
     allow_outside: bool = False,
-) -> tuple[tuple[Input, ...], tuple[Unmatched, ...]]:
+) -> Gathered:
     """The label maps that `arguments` name, sorted by path, each once.
 
     A file that a manifest and a folder both name is taken as the manifest describes it. Whether
@@ -74,15 +86,12 @@ def gather_inputs(
         root: The folder that the paths of manifests are relative to; None = that of each.
         allow_outside: Whether paths of manifests may lead out of that folder.
 
-    Returns:
-        The inputs, and the arguments that name none.
-
     Raises:
         ConfigError: A manifest that breaks a rule, or two entries for one file or one name.
     """
     found: dict[str, Input] = {}
     listed: list[Input] = []
-    unmatched: list[Unmatched] = []
+    unmatched: list[tuple[str, str]] = []
     for argument in arguments:
         try:
             path = Path(argument).expanduser()
@@ -97,7 +106,8 @@ def gather_inputs(
         except FileError as error:
             unmatched.append((argument, str(error)))
     found.update(_distinct(listed))
-    return tuple(sorted(found.values(), key=lambda item: item.path)), tuple(unmatched)
+    inputs = tuple(sorted(found.values(), key=lambda item: item.path))
+    return Gathered(inputs, tuple(unmatched))
 
 
 def is_manifest(path: Path) -> bool:

@@ -128,8 +128,8 @@ def _unlisted(manifest: Manifest) -> Iterator[Finding]:
     names = [entry.labels_path for entry in manifest.entries]
     names += [entry.image_path for entry in manifest.entries if entry.image_path is not None]
     listed = {_absolute(manifest.root / name) for name in names}
-    inputs, _ = gather_inputs([str(manifest.root)], results=True, manifests=False)
-    for item in inputs:
+    found = gather_inputs([str(manifest.root)], results=True, manifests=False)
+    for item in found.inputs:
         if _absolute(item.path) not in listed:
             name = relative_name(item.path, manifest.root)
             yield Finding("unlisted", name, "is not in the manifest")
