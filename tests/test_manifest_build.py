@@ -186,6 +186,17 @@ def test_a_folder_without_label_maps_says_so(tmp_path):
         find_drafts(tmp_path, pattern=PATTERN)
 
 
+def test_the_image_quality_of_camus_is_taken_over_and_nothing_of_the_patient(tmp_path):
+    cohort(tmp_path, 1)
+    (tmp_path / "patient0000/Info_4CH.cfg").write_text(
+        "ED: 1\nES: 9\nNbFrame: 9\nSex: F\nAge: 56\nImageQuality: Medium\nEF: 47\n",
+        encoding="utf-8",
+    )
+    found = {name: describe(d, tmp_path, Facts()) for name, d in drafts(tmp_path).items()}
+    assert found["patient0000_4CH_ED"].subgroups == {"quality": "medium"}
+    assert found["patient0000_2CH_ED"].subgroups == {}
+
+
 # Digests
 
 

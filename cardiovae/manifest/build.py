@@ -14,6 +14,7 @@ from cardiovae.io.content import view_from_name
 from cardiovae.io.digest import content_sha256
 from cardiovae.io.inputs import SUFFIXES, stem
 from cardiovae.labels import LabelScheme
+from cardiovae.manifest.camus import image_quality
 from cardiovae.manifest.echonet import VIDEOS, Video, read_file_list
 from cardiovae.manifest.inputs import Input, gather_inputs, open_input
 from cardiovae.manifest.names import patient_and_view, unmarked
@@ -103,7 +104,7 @@ def describe(draft: Draft, root: Path, facts: Facts) -> Entry:
     Raises:
         CardiovaeError: It cannot be read as a label map, or its name cannot be written.
     """
-    digest = content_sha256(draft.path)
+    digest, quality = content_sha256(draft.path), image_quality(draft.path)
     sequence, _ = open_input(
         Input(draft.path, view=draft.view),
         labels=facts.labels,
@@ -126,6 +127,7 @@ def describe(draft: Draft, root: Path, facts: Facts) -> Entry:
         digest,
         draft.patient,
         None if facts.labels is None else facts.labels.name,
+        {} if quality is None else {"quality": quality},
     )
 
 

@@ -3,14 +3,18 @@
 A manifest is a file that others send. One that names `../../home/...`, an absolute path or a
 symbolic link that leads out of the data set would have a verb read, and show in a report, what
 its author has no business with. So it is refused unless the person who runs the verb allows it.
+
+Paths are handled as text here: a manifest has hundreds of thousands, and pathlib takes most of
+the time it takes to read one.
 """
 
 from __future__ import annotations
 
+import ntpath
 import os
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from cardiovae.errors import ConfigError
 
@@ -26,7 +30,10 @@ def guard(root: Path, *, allow_outside: bool = False) -> Callable[[str, str], No
         A function of the column and the path in it, which raises ConfigError.
     """
     real_root = os.path.realpath(root)
-    real_folder = lru_cache(maxsize=4096)(os.path.realpath)
+
+    @lru_cache(maxsize=4096)
+    def real_folder(name: str) -> str:
+        return os.path.realpath(os.path.join(root, name))  # noqa: PTH118
 
     def check(column: str, name: str) -> None:
         if allow_outside:
@@ -36,11 +43,11 @@ def guard(root: Path, *, allow_outside: bool = False) -> Callable[[str, str], No
                 f"{column} stays below the folder of the manifest, got '{name}'; move the "
                 "manifest to a folder above its files, or allow it with --allow-outside"
             )
-        path = Path(root, name)
-        real = os.path.join(real_folder(path.parent), path.name)  # noqa: PTH118 (100,000 of them)
+        folder, _, own = name.rpartition("/")
+        real = os.path.join(real_folder(folder), own)  # noqa: PTH118
         if os.path.islink(real):  # noqa: PTH114
             real = os.path.realpath(real)
-        if not Path(real).is_relative_to(real_root):
+        if real != real_root and not real.startswith(real_root.rstrip(os.sep) + os.sep):
             raise ConfigError(
                 f"{column} '{name}' is a link that leads out of the folder of the manifest, to "
                 f"{real}; allow it with --allow-outside"
@@ -56,7 +63,7 @@ def is_absolute(name: str) -> bool:
         >>> is_absolute("/data/x.nii"), is_absolute("C:/data/x.nii"), is_absolute("data/x.nii")
         (True, True, False)
     """
-    return PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).drive)
+    return name.startswith("/") or bool(ntpath.splitdrive(name)[0])
 
 
 def relative_name(path: Path, root: Path) -> str:
