@@ -100,7 +100,7 @@ def build(
     drafts = _drafts(folder, place.parent, patient_pattern, screen, allow_outside=allow_outside)
     facts = Facts(how.labels, how.spacing_mm, how.frame_time_ms, source, license_id)
     entries: list[Entry] = []
-    for draft in screen.progress(drafts, "reading"):
+    for draft in screen.progress(drafts, "reading", len(drafts)):
         try:
             entries.append(describe(draft, place.parent, facts))
         except CardiovaeError as error:
@@ -144,9 +144,8 @@ def verify(
 
     screen = Screen(json=json_lines)
     listed = read_manifest(path, root=root, allow_outside=allow_outside)
-    checked = [
-        check_entry(listed, entry) for entry in screen.progress(listed.entries, "verifying")
-    ]
+    entries = screen.progress(listed.entries, "verifying", len(listed.entries))
+    checked = [check_entry(listed, entry) for entry in entries]
     found = [finding for one in checked for finding in one.findings]
     found += compare_entries(listed, checked)
     for finding in found:

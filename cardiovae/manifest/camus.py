@@ -1,6 +1,7 @@
 """What CAMUS says of an image beside it, and is no measurement of the patient.
 
-`Info_4CH.cfg` has lines such as `ImageQuality: Good`, also `Sex`, `Age` and `EF`, which stay there.
+`Info_4CH.cfg` has lines such as `ImageQuality: Good`; also `Sex`, `Age` and `EF`, which stay
+there.
 """
 
 from __future__ import annotations
