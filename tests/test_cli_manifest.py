@@ -58,6 +58,20 @@ def test_the_same_folder_gives_the_same_bytes_in_either_format(data, capsys):
     assert read_manifest(data / "a.json") == read_manifest(data / "a.csv")
 
 
+def test_several_processes_give_the_same_bytes_and_findings(data, capsys):
+    truncated(data / "patient0007_4CH.nii.gz")
+    made = []
+    for name, workers in (("a.csv", 1), ("b.csv", 2)):
+        run_ = run(capsys, *BUILD, data, "-o", data / name, "--workers", workers)
+        made.append((run_.code, run_.err, (data / name).read_bytes()))
+    assert made[0] == made[1]
+    assert made[0][0] == 4
+    label_map(data / "patient0001/patient0001_2CH_ED_gt.nii.gz", 60)
+    checked = [run(capsys, *VERIFY, data / "a.csv", "--json", "-j", n) for n in (1, 2)]
+    assert checked[0].out == checked[1].out
+    assert checked[0].code == checked[1].code == 3
+
+
 def test_patients_are_split_and_never_parted(tmp_path, capsys):
     data = cohort(tmp_path / "data", n_patients=5)
     words = (*BUILD, data, "--split", "train=0.6,test=0.4", "--json")

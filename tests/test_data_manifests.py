@@ -106,6 +106,6 @@ def test_a_drawn_cohort_is_what_its_manifest_says(tmp_path, scripts):
     phantom_manifest.draw_all(tmp_path, listed)
     manifest = Manifest(tuple(entry for entry, _ in listed), tmp_path)
     for entry in manifest.entries:
-        checked = check_entry(manifest, entry)
+        checked = check_entry(manifest.root, entry)
         assert checked.findings == ()
         assert checked.sha256 is not None

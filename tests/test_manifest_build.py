@@ -164,7 +164,7 @@ def test_the_image_of_a_decathlon_folder_is_found(tmp_path):
 
 def test_an_entry_holds_what_the_header_says_and_nothing_else(tmp_path):
     path = label_map(tmp_path / "data/p1_4CH.nii.gz")
-    entry = describe(drafts(tmp_path)["p1_4CH"], tmp_path, Facts())
+    entry = describe(tmp_path, Facts(), drafts(tmp_path)["p1_4CH"])
     assert entry.labels_path == "data/p1_4CH.nii.gz"
     assert (entry.view, entry.spacing_mm, entry.frame_time_ms) == ("A4C", (0.5, 0.25), None)
     assert entry.sha256 == file_sha256(path)
@@ -174,9 +174,9 @@ def test_an_entry_holds_what_the_header_says_and_nothing_else(tmp_path):
 def test_what_a_person_says_is_written_down(tmp_path):
     label_map(tmp_path / "x.nii.gz", spacing_mm=None)
     (draft,) = find_drafts(tmp_path, pattern=PATTERN)
-    assert describe(draft, tmp_path, Facts()).spacing_mm is None
+    assert describe(tmp_path, Facts(), draft).spacing_mm is None
     facts = Facts(label_scheme("camus"), (0.3, 0.3), 20.0, "me", "CC0-1.0")
-    entry = describe(draft, tmp_path, facts)
+    entry = describe(tmp_path, facts, draft)
     assert (entry.spacing_mm, entry.frame_time_ms) == ((0.3, 0.3), 20.0)
     assert (entry.labels, entry.source, entry.license) == ("camus", "me", "CC0-1.0")
 
@@ -192,7 +192,7 @@ def test_the_image_quality_of_camus_is_taken_over_and_nothing_of_the_patient(tmp
         "ED: 1\nES: 9\nNbFrame: 9\nSex: F\nAge: 56\nImageQuality: Medium\nEF: 47\n",
         encoding="utf-8",
     )
-    found = {name: describe(d, tmp_path, Facts()) for name, d in drafts(tmp_path).items()}
+    found = {name: describe(tmp_path, Facts(), d) for name, d in drafts(tmp_path).items()}
     assert found["patient0000_4CH_ED"].subgroups == {"quality": "medium"}
     assert found["patient0000_2CH_ED"].subgroups == {}
 
@@ -217,7 +217,7 @@ def test_the_digest_of_a_header_with_a_pixel_file_sees_the_pixels(tmp_path):
     alone = content_sha256(tmp_path / "x.mhd")
     assert len({before, after, alone}) == 3
     assert alone == file_sha256(tmp_path / "x.mhd")
-    with pytest.raises(FileError, match="does not exist|cannot be read"):
+    with pytest.raises(FileError, match="cannot be read"):
         content_sha256(pixels)
 
 
@@ -253,7 +253,7 @@ def echonet(folder: Path) -> Path:
 
 def test_the_list_of_echonet_dynamic_gives_split_view_frame_time_and_image(tmp_path):
     folder = echonet(tmp_path)
-    entries = {n: describe(d, folder, Facts()) for n, d in drafts(folder).items()}
+    entries = {n: describe(folder, Facts(), d) for n, d in drafts(folder).items()}
     whole, traced, other = entries["0XA1"], entries["0XB2"], entries["other"]
     assert (whole.split, whole.view, whole.patient) == ("train", "A4C", "0XA1")
     assert whole.image_path == "Videos/0XA1.avi"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cardiovae.cli import options
-from cardiovae.cli.cases import Tally
+from cardiovae.batch.run import run_items
+from cardiovae.cli import batching, options
+from cardiovae.cli.cases import Tally, source_name
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
-from cardiovae.errors import CardiovaeError, ConfigError
+from cardiovae.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.padding import Padding
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from cardiovae.manifest.build import Draft
     from cardiovae.manifest.schema import Entry, Manifest
     from cardiovae.manifest.verify import Finding
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 DEFAULT_NAME = "manifest.csv"
 SHOWN = 10
@@ -79,6 +85,7 @@ def build(
     frame_time: options.FrameTime = None,
     json_lines: options.Json = False,
     overwrite: options.Overwrite = False,
+    workers: batching.Workers = None,
 ) -> ExitCode:
     """List the label maps of a folder: name, view, spacing, frame time, patient, SHA-256.
 
@@ -86,7 +93,7 @@ def build(
     file nor its name says stays empty.
     """
     from cardiovae.io import refuse_to_replace
-    from cardiovae.manifest.build import Facts, describe, with_splits
+    from cardiovae.manifest.build import Facts, lost_draft, try_describe, with_splits
     from cardiovae.manifest.files import suffix_of, write_manifest
     from cardiovae.manifest.schema import Manifest
     from cardiovae.manifest.splits import parse_shares, split_patients
@@ -99,12 +106,14 @@ def build(
     refuse_to_replace(place, overwrite=overwrite)
     drafts = _drafts(folder, place.parent, patient_pattern, screen, allow_outside=allow_outside)
     facts = Facts(how.labels, how.spacing_mm, how.frame_time_ms, source, license_id)
+    work = partial(try_describe, place.parent, facts)
+    results = _results(work, drafts, lost_draft, workers)
     entries: list[Entry] = []
-    for draft in screen.progress(drafts, "reading", len(drafts)):
-        try:
-            entries.append(describe(draft, place.parent, facts))
-        except CardiovaeError as error:
-            screen.fail(str(draft.path), _named(draft.path, error))
+    for done in screen.progress(results, "reading", len(drafts)):
+        if done.entry is None:
+            screen.fail(source_name(done.draft.path), done.error)
+        else:
+            entries.append(done.entry)
     if shares is not None:
         patients = (entry.patient or "" for entry in entries)
         entries = list(with_splits(entries, split_patients(patients, shares, seed=seed)))
@@ -133,6 +142,7 @@ def verify(
             "--verbose", "-v", rich_help_panel=options.OUTPUT, help="Show every finding."
         ),
     ] = False,
+    workers: batching.Workers = None,
 ) -> ExitCode:
     """Compare a manifest with the files it names: missing, changed, unreadable, duplicate.
 
@@ -140,12 +150,12 @@ def verify(
     are not listed are noted. Exit code 3 when anything but such a note is found.
     """
     from cardiovae.manifest.files import read_manifest
-    from cardiovae.manifest.verify import NOTES, check_entry, compare_entries
+    from cardiovae.manifest.verify import NOTES, check_entry, compare_entries, lost_entry
 
     screen = Screen(json=json_lines)
     listed = read_manifest(path, root=root, allow_outside=allow_outside)
-    entries = screen.progress(listed.entries, "verifying", len(listed.entries))
-    checked = [check_entry(listed, entry) for entry in entries]
+    results = _results(partial(check_entry, listed.root), listed.entries, lost_entry, workers)
+    checked = list(screen.progress(results, "verifying", len(listed.entries)))
     found = [finding for one in checked for finding in one.findings]
     found += compare_entries(listed, checked)
     for finding in found:
@@ -200,10 +210,15 @@ def _drafts(
     return drafts
 
 
-def _named(path: Path, error: CardiovaeError) -> str:
-    """The message of an error, with the file in front where it does not say it."""
-    message = str(error)
-    return message if str(path) in message else f"{path}: {message}"
+def _results(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    lost: Callable[[Item, str], Result],
+    workers: int | None,
+) -> Iterator[Result]:
+    """The result of each item, in their order, from several processes where there are many."""
+    engine = batching.engine_for(None, workers, None, len(items))
+    return run_items(work, items, lost, engine, batch=batching.AT_A_TIME[engine.name])
 
 
 def _show_built(listed: Manifest, place: Path, screen: Screen) -> None:

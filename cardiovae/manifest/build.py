@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from cardiovae.errors import FileError
+from cardiovae.errors import CardiovaeError, FileError
 from cardiovae.io.content import view_from_name
 from cardiovae.io.digest import content_sha256
 from cardiovae.io.inputs import SUFFIXES, stem
@@ -93,13 +93,36 @@ def find_drafts(folder: Path, *, pattern: re.Pattern[str]) -> tuple[Draft, ...]:
     return tuple(drafts)
 
 
-def describe(draft: Draft, root: Path, facts: Facts) -> Entry:
+@dataclass(frozen=True)
+class Described:
+    """What came of a draft: its entry, or why there is none."""
+
+    draft: Draft
+    entry: Entry | None
+    error: str = ""
+
+
+def try_describe(root: Path, facts: Facts, draft: Draft) -> Described:
+    """The entry of a label map, or why it has none; see `describe`."""
+    try:
+        return Described(draft, describe(root, facts, draft))
+    except CardiovaeError as error:
+        return lost_draft(draft, str(error))
+
+
+def lost_draft(draft: Draft, reason: str) -> Described:
+    """A label map that has no entry; the reason names the file."""
+    named = reason if str(draft.path) in reason else f"{draft.path}: {reason}"
+    return Described(draft, None, named)
+
+
+def describe(root: Path, facts: Facts, draft: Draft) -> Entry:
     """The entry of a label map, which is read and hashed.
 
     Args:
-        draft: From `find_drafts`.
         root: The folder that paths become relative to.
         facts: What a person says of it.
+        draft: From `find_drafts`.
 
     Raises:
         CardiovaeError: It cannot be read as a label map, or its name cannot be written.

@@ -59,18 +59,22 @@ class Checked:
     findings: tuple[Finding, ...]
 
 
-def check_entry(manifest: Manifest, entry: Entry) -> Checked:
-    """Read the files of an entry."""
-    path = manifest.labels_of(entry)
+def check_entry(root: Path, entry: Entry) -> Checked:
+    """Read the files of an entry of a manifest whose paths are relative to `root`."""
     digest: str | None = None
-    if path.exists():
-        digest, found = _read(manifest, entry)
+    if (root / entry.labels_path).exists():
+        digest, found = _read(root, entry)
     else:
         found = [_about(entry, "missing", "the label map does not exist")]
-    if entry.image_path is not None and not (manifest.root / entry.image_path).exists():
+    if entry.image_path is not None and not (root / entry.image_path).exists():
         reason = "the image does not exist"
         found.append(Finding("missing", entry.image_path, reason, entry.sequence_id))
     return Checked(entry, digest, tuple(found))
+
+
+def lost_entry(entry: Entry, reason: str) -> Checked:
+    """What is known of an entry whose file ended the process that read it."""
+    return Checked(entry, None, (_about(entry, "unreadable", reason),))
 
 
 def compare_entries(manifest: Manifest, checked: Sequence[Checked]) -> Iterator[Finding]:
@@ -89,17 +93,17 @@ def compare_entries(manifest: Manifest, checked: Sequence[Checked]) -> Iterator[
     yield from _unlisted(manifest)
 
 
-def _read(manifest: Manifest, entry: Entry) -> tuple[str | None, list[Finding]]:
+def _read(root: Path, entry: Entry) -> tuple[str | None, list[Finding]]:
     """Digest of a label map that exists, and what is wrong with it."""
     found: list[Finding] = []
     digest = None
     with contextlib.suppress(FileError):  # opening it says the same, and better
-        digest = content_sha256(manifest.labels_of(entry))
+        digest = content_sha256(root / entry.labels_path)
     if None not in (digest, entry.sha256) and digest != entry.sha256:
         reason = f"SHA-256 is {digest}, the manifest says {entry.sha256}"
         found.append(_about(entry, "changed", reason))
     try:
-        open_input(manifest_inputs(Manifest((entry,), manifest.root))[0])
+        open_input(manifest_inputs(Manifest((entry,), root))[0])
     except CardiovaeError as error:
         found.append(_about(entry, "unreadable", str(error)))
     return digest, found
