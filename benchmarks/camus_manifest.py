@@ -1,39 +1,32 @@
-"""Write `data_manifests/camus.csv` and `camus_splits.csv` from the names in the dev data.
+"""Write the manifests of CAMUS in `data_manifests/` from names alone.
 
-Run from the repository's root, with the folder that holds `camus224_dev.npz` and
-`unet_dev_preds.npz`:
+Run from the repository's root:
 
-    python benchmarks/camus_manifest.py ../shared/data
+    python benchmarks/camus_manifest.py                  # camus_official.csv, from camus_folds.csv
+    python benchmarks/camus_manifest.py ../shared/data   # camus.csv and camus_splits.csv as well
 
-Only names are read: no pixel of CAMUS reaches the manifests. The rule is deterministic, so that
-a second run writes the same bytes.
+The second needs the folder that holds `camus224_dev.npz` and `unet_dev_preds.npz`. Only names are
+read: no pixel of CAMUS reaches the manifests. A second run writes the same bytes.
 """
 
 from __future__ import annotations
 
 import csv
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from cardiovae.manifest import Entry, Manifest, write_manifest
+
 MANIFESTS = Path(__file__).resolve().parent.parent / "data_manifests"
 SOURCE = "CAMUS (Leclerc et al., IEEE TMI 38(9), 2019)"
 LICENSE = "CC-BY-NC-SA-4.0"
-COLUMNS = (
-    "sequence_id",
-    "view",
-    "labels_path",
-    "image_path",
-    "spacing_row_mm",
-    "spacing_col_mm",
-    "frame_time_ms",
-    "split",
-    "source",
-    "license",
-    "sha256",
-)
+VIEWS = {"2CH": "A2C", "4CH": "A4C"}
+CONTENTS = ("ED", "ES", "half_sequence")
+OFFICIAL = {5: "test", 6: "val"}  # by fold; the others train
 
 
 def patients_of(names: Iterable[str]) -> list[str]:
@@ -49,30 +42,50 @@ def split_patients(patients: list[str], tested: list[str]) -> dict[str, str]:
     return dict(sorted(splits.items()))
 
 
-def frame_row(name: str, split: str) -> dict[str, str]:
-    """Manifest row of one annotated frame; what only the CAMUS file itself tells stays empty."""
-    patient, view, _ = name.split("_")
-    return dict.fromkeys(COLUMNS, "") | {
-        "sequence_id": name,
-        "view": {"2CH": "A2C", "4CH": "A4C"}[view],
-        "labels_path": f"{patient}/{name}_gt.nii.gz",
-        "image_path": f"{patient}/{name}.nii.gz",
-        "split": split,
-        "source": SOURCE,
-        "license": LICENSE,
-    }
+def entry(name: str, split: str, subgroups: dict[str, str]) -> Entry:
+    """What a name such as `patient0001_2CH_ED` says; what only the file itself tells is empty."""
+    patient, view, content = name.split("_", 2)
+    return Entry(
+        sequence_id=name,
+        labels_path=f"{patient}/{name}_gt.nii.gz",
+        image_path=f"{patient}/{name}.nii.gz",
+        view=VIEWS[view],
+        split=split,
+        source=SOURCE,
+        license=LICENSE,
+        patient=patient,
+        labels="camus",
+        subgroups={"x_content": content, **subgroups},
+    )
 
 
-def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[dict[str, str]]) -> None:
-    """Write rows as CSV with Unix line ends."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def write(name: str, entries: Iterable[Entry]) -> None:
+    """Write a manifest and print how many patients each part has."""
+    listed = tuple(entries)
+    write_manifest(MANIFESTS / name, Manifest(listed, MANIFESTS), overwrite=True)
+    splits = Counter({entry.patient: entry.split for entry in listed}.values())
+    print(f"{name}: {len(listed)} label maps, patients {dict(splits)}")
 
 
-def main(folder: Path) -> None:
-    """Read the names in `folder`, write both manifests and print how many patients each has."""
+def write_official() -> None:
+    """The 3,000 label maps of the NIfTI edition, in the parts that it comes with."""
+    with (MANIFESTS / "camus_folds.csv").open(encoding="utf-8", newline="") as stream:
+        folds = {row["patient"]: int(row["fold"]) for row in csv.DictReader(stream)}
+    write(
+        "camus_official.csv",
+        (
+            entry(
+                f"{patient}_{view}_{content}", OFFICIAL.get(fold, "train"), {"x_fold": str(fold)}
+            )
+            for patient, fold in folds.items()
+            for view in VIEWS
+            for content in CONTENTS
+        ),
+    )
+
+
+def write_used(folder: Path) -> None:
+    """The 1,600 frames that this project was made with, in the parts that it uses."""
     with (
         np.load(folder / "camus224_dev.npz") as dev,
         np.load(folder / "unet_dev_preds.npz") as net,
@@ -80,16 +93,12 @@ def main(folder: Path) -> None:
         names = [str(name) for name in dev["names"]]
         tested = patients_of(str(name) for name in net["names"])
     splits = split_patients(patients_of(names), tested)
-    write_csv(
-        MANIFESTS / "camus_splits.csv",
-        ("patient", "split"),
-        ({"patient": patient, "split": split} for patient, split in splits.items()),
-    )
-    rows = (frame_row(name, splits[name.partition("_")[0]]) for name in names)
-    write_csv(MANIFESTS / "camus.csv", COLUMNS, rows)
-    counts = {split: list(splits.values()).count(split) for split in ("train", "val", "test")}
-    print(f"{len(names)} frames of {len(splits)} patients: {counts}")
+    with (MANIFESTS / "camus_splits.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows((("patient", "split"), *splits.items()))
+    write("camus.csv", (entry(name, splits[name.partition("_")[0]], {}) for name in names))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    write_official()
+    if len(sys.argv) > 1:
+        write_used(Path(sys.argv[1]))

@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 
 from cardiovae.errors import ConfigError, FileError
 from cardiovae.evaluation.manifest import read_manifest
-from cardiovae.evaluation.pairing import (
-    DEFAULT_PATTERN,
-    compile_pattern,
-    names_below,
-    pair_files,
-    patient_and_view,
-)
+from cardiovae.evaluation.pairing import names_below, pair_files
+from cardiovae.manifest.names import DEFAULT_PATTERN, compile_pattern, patient_and_view
 
 PATTERN = compile_pattern(DEFAULT_PATTERN)
 

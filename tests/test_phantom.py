@@ -291,8 +291,8 @@ def test_the_manifest_lists_the_cohort_with_its_true_ejection_fractions():
     with MANIFEST.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     names = [(name, view, "-".join(map(str, s))) for name, view, s in cohort_seeds(600, 0)]
-    assert [(r["sequence_id"], r["view"], r["seed"]) for r in rows] == names
-    assert {r["cycle"] for r in rows} == {"half"}
+    assert [(r["sequence_id"], r["view"], r["x_seed"]) for r in rows] == names
+    assert {r["x_cycle"] for r in rows} == {"half"}
     assert {r["license"] for r in rows} == {"Apache-2.0"}
     parts = {}
     for row in rows:
@@ -300,8 +300,10 @@ def test_the_manifest_lists_the_cohort_with_its_true_ejection_fractions():
     assert all(len(splits) == 1 for splits in parts.values())
     assert set().union(*parts.values()) == {"train", "val", "test"}
     for row in rows[::150]:
-        seed = tuple(int(part) for part in row["seed"].split("-"))
-        assert float(row["ef"]) == pytest.approx(cohort_parameters(row["view"], seed).ef, abs=6e-5)
+        seed = tuple(int(part) for part in row["x_seed"].split("-"))
+        assert float(row["x_ef"]) == pytest.approx(
+            cohort_parameters(row["view"], seed).ef, abs=6e-5
+        )
 
 
 def test_an_unknown_view_is_refused():

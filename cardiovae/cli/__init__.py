@@ -58,5 +58,14 @@ def _failed(message: str, code: ExitCode, error: Exception | None) -> ExitCode:
 
 def _help_command(words: Sequence[str]) -> str:
     """How to ask for help on what was typed."""
-    verbs = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    return " ".join(["cardiovae", *(word for word in words[:1] if word in verbs), "--help"])
+    found, here = ["cardiovae"], app
+    for word in words:
+        verbs = {
+            command.callback.__name__ for command in here.registered_commands if command.callback
+        }
+        groups = {group.name: group.typer_instance for group in here.registered_groups}
+        if word not in verbs | groups.keys():
+            break
+        found.append(word)
+        here = groups.get(word) or typer.Typer()
+    return " ".join([*found, "--help"])

@@ -17,6 +17,7 @@ from cardiovae.cli.demo import demo
 from cardiovae.cli.evaluate import evaluate
 from cardiovae.cli.exits import MEANINGS, ExitCode
 from cardiovae.cli.info import info
+from cardiovae.cli.manifest import build, manifest, verify
 from cardiovae.cli.report import report
 from cardiovae.cli.train import train
 
@@ -87,8 +88,12 @@ def _build() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True, help=_reflowed(cardiovae))(cardiovae)
-    for verb in VERBS:
-        app.command(cls=_Verb, help=_reflowed(verb), context_settings=settings)(verb)
+    group = typer.Typer(cls=_Verbs, context_settings=settings)
+    group.callback(invoke_without_command=True, help=_reflowed(manifest))(manifest)
+    for home, verbs in ((app, VERBS), (group, (build, verify))):
+        for verb in verbs:
+            home.command(cls=_Verb, help=_reflowed(verb), context_settings=settings)(verb)
+    app.add_typer(group, name="manifest")
     return app
 
 

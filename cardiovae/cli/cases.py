@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
-from cardiovae.errors import CardiovaeError, FileError
+from cardiovae.errors import CardiovaeError
 
 RECORD = "audit.json"
 """Written last by `cardiovae correct`: beside it lie results, not inputs."""
@@ -79,33 +79,10 @@ def find_cases(arguments: Sequence[str], *, results: bool) -> Cases:
         results: Whether folders and patterns find corrected labels too. Uncertainty maps beside
             them are never found: they are no label maps. A file named in full always counts.
     """
-    from cardiovae.io import find_inputs
+    from cardiovae.manifest.inputs import gather_inputs
 
-    paths: set[Path] = set()
-    unmatched: list[tuple[str, str]] = []
-    for argument in arguments:
-        try:
-            matches = find_inputs([argument])
-            if not Path(argument).expanduser().is_file():
-                matches = [path for path in matches if _is_input(path, results=results)]
-            if not matches:
-                raise FileError(
-                    f"{argument}: holds nothing but results of 'cardiovae correct'; name a file "
-                    "among them in full to use it again"
-                )
-        except FileError as error:
-            unmatched.append((argument, str(error)))
-        else:
-            paths.update(matches)
-    return Cases(tuple(sorted(paths)), tuple(unmatched))
-
-
-def _is_input(path: Path, *, results: bool) -> bool:
-    from cardiovae.io import stem
-
-    if not (path.parent / RECORD).exists():
-        return True
-    return stem(path) != "uncertainty" and (results or stem(path) != "labels")
+    found = gather_inputs(arguments, results=results, manifests=False)
+    return Cases(tuple(item.path for item in found.inputs), found.unmatched)
 
 
 def report_unmatched(cases: Cases, screen: Screen) -> None:

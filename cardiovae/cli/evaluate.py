@@ -70,15 +70,7 @@ def evaluate(
             "patient, view; paths below the folder of this file.",
         ),
     ] = None,
-    patient_pattern: Annotated[
-        str | None,
-        typer.Option(
-            "--patient-pattern",
-            metavar="REGEX",
-            help="Groups (?P<patient>...) and, if any, (?P<view>...) in the names of references. "
-            "Default: what precedes 2CH, 4CH, A2C or A4C; else each file is a patient.",
-        ),
-    ] = None,
+    patient_pattern: options.PatientPattern = None,
     seed: options.Seed = 0,
     labels: options.Labels = None,
     spacing: options.Spacing = None,
@@ -133,8 +125,9 @@ def _pairing(
         FileError: The manifest cannot be read.
     """
     from cardiovae.evaluation import pairing
+    from cardiovae.manifest.names import DEFAULT_PATTERN, compile_pattern
 
-    pattern = pairing.compile_pattern(pattern_text or pairing.DEFAULT_PATTERN)
+    pattern = compile_pattern(pattern_text or DEFAULT_PATTERN)
     if manifest is not None:
         from cardiovae.evaluation.manifest import read_manifest
 

@@ -24,7 +24,7 @@ MEANINGS = {
     ExitCode.OK: "done, and what was asked for holds",
     ExitCode.INTERNAL: "internal error: a bug, please report it",
     ExitCode.USAGE: "usage or configuration",
-    ExitCode.GATE: "audit not passed, or a sequence could not be corrected",
+    ExitCode.GATE: "audit or manifest not passed, or a sequence could not be corrected",
     ExitCode.SOME_FAILED: "some files could not be read or processed, the others are done",
     ExitCode.NOTHING_MATCHED: "nothing matched",
     ExitCode.INTERRUPTED: "interrupted",

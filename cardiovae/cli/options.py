@@ -80,6 +80,15 @@ Overrides = Annotated[
         help="Change one setting of the preset, such as group.key=0.5; may be repeated.",
     ),
 ]
+PatientPattern = Annotated[
+    str | None,
+    typer.Option(
+        "--patient-pattern",
+        metavar="REGEX",
+        help="Groups (?P<patient>...) and, if any, (?P<view>...) in the names of files. "
+        "Default: what precedes 2CH, 4CH, A2C or A4C; else each file is a patient.",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Same seed, same result.")]
 
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cardiovae.errors import ConfigError, FileError
-from cardiovae.evaluation.pairing import Pair, Pairing, Unmatched, patient_and_view
+from cardiovae.evaluation.pairing import Pair, Pairing, Unmatched
 from cardiovae.io.content import file_bytes
 from cardiovae.io.inputs import stem
+from cardiovae.manifest.names import patient_and_view
 from cardiovae.sequence import VIEWS
 
 REQUIRED = ("prediction", "reference")
@@ -28,7 +29,7 @@ def read_manifest(path: Path, *, pattern: re.Pattern[str]) -> Pairing:
 
     Args:
         path: The CSV file, UTF-8, with a heading.
-        pattern: See `cardiovae.evaluation.pairing.compile_pattern`.
+        pattern: See `cardiovae.manifest.names.compile_pattern`.
 
     Raises:
         FileError: It cannot be read, or is no UTF-8 text.

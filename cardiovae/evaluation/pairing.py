@@ -10,18 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 
-from cardiovae.errors import ConfigError
-from cardiovae.io.content import view_from_name
 from cardiovae.io.inputs import stem
-
-DEFAULT_PATTERN = r"(?P<patient>.+?)[/_. -]+(?P<view>(?:a[24]ch?|[24]ch))(?![a-z0-9])"
-"""Patient and view in names such as `patient0001_4CH_ED` and `phantom00001_A2C`."""
+from cardiovae.manifest.names import patient_and_view, unmarked
 
 RESULT = "labels"  # `cardiovae correct` writes DIR/<stem>/labels.<extension>
-MARKS = ("_gt", "_pred")  # CAMUS calls the labels of `x` `x_gt`
-_VIEWS: Mapping[str, str] = MappingProxyType({"2": "A2C", "4": "A4C"})
 
 
 @dataclass(frozen=True)
@@ -62,55 +55,6 @@ class Pairing:
     unmatched: tuple[Unmatched, ...]
 
 
-def compile_pattern(text: str) -> re.Pattern[str]:
-    """A regular expression for names, without regard to case.
-
-    Raises:
-        ConfigError: No regular expression, or one without the group `patient`.
-    """
-    try:
-        pattern = re.compile(text, re.IGNORECASE)
-    except re.error as error:
-        raise ConfigError(f"--patient-pattern {text}: no regular expression ({error})") from error
-    if "patient" not in pattern.groupindex:
-        raise ConfigError(
-            f"--patient-pattern {text}: lacks the group (?P<patient>...); the group "
-            f"(?P<view>...) is optional, as in {DEFAULT_PATTERN}"
-        )
-    return pattern
-
-
-def patient_and_view(name: str, pattern: re.Pattern[str]) -> tuple[str, str | None]:
-    """Whose heart a file shows and in which view, by its name.
-
-    Args:
-        name: Path without suffix, folders separated by slashes.
-        pattern: Searched in `name`; where it is not found, the file is a patient of its own.
-
-    Raises:
-        ConfigError: The group `view` holds no apical view.
-
-    Examples:
-        >>> patient_and_view("patient0001_4CH_ED", compile_pattern(DEFAULT_PATTERN))
-        ('patient0001', 'A4C')
-        >>> patient_and_view("scan7", compile_pattern(DEFAULT_PATTERN))
-        ('scan7', None)
-    """
-    found = pattern.search(name)
-    if found is None:
-        return name, view_from_name(PurePosixPath(name).name)
-    view = found.groupdict().get("view")
-    if view is None:
-        return found["patient"], view_from_name(PurePosixPath(name).name)
-    digits = set(view) & set(_VIEWS)
-    if len(digits) != 1:
-        raise ConfigError(
-            f"{name}: the group 'view' of --patient-pattern found '{view}', which names neither "
-            "the two-chamber (2) nor the four-chamber view (4)"
-        )
-    return found["patient"], _VIEWS[digits.pop()]
-
-
 def pair_files(
     predictions: Mapping[Path, str],
     references: Mapping[Path, str],
@@ -127,7 +71,7 @@ def pair_files(
         predictions: Files to judge, each with its name (`names_below`).
         references: Files to judge them by.
         before: Predictions before correction, which belong to the references too.
-        pattern: See `compile_pattern`.
+        pattern: See `cardiovae.manifest.names.compile_pattern`.
 
     Raises:
         ConfigError: A view that is none, see `patient_and_view`.
@@ -177,18 +121,12 @@ def _own(name: str) -> str:
     return PurePosixPath(name).name
 
 
-def _unmarked(name: str) -> str:
-    """`name` without a mark such as `_gt` at its end."""
-    mark = next((m for m in MARKS if name.endswith(m) and _own(name) != m), "")
-    return name[: len(name) - len(mark)]
-
-
 def _bare(name: str) -> str:
     """File name without its folders and without a mark."""
-    return _own(_unmarked(name))
+    return _own(unmarked(name))
 
 
-KEYS: tuple[Callable[[str], str], ...] = (str, _unmarked, _own, _bare)
+KEYS: tuple[Callable[[str], str], ...] = (str, unmarked, _own, _bare)
 """What two names must have in common, the strictest first."""
 
 

@@ -14,6 +14,22 @@ from cardiovae.io.metaimage_header import parse_header
 Stamp = tuple[tuple[str, int, int], ...]
 
 
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the bytes of a file, in pieces: memory does not grow with the file.
+
+    Raises:
+        FileError: It is absent, a folder, or may not be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(
+            f"{path}: cannot be read ({reason}); check its name, permissions and disk"
+        ) from error
+
+
 def content_sha256(path: Path) -> str:
     """Hash of the content of a file, or of several that make one input.
 
@@ -25,10 +41,10 @@ def content_sha256(path: Path) -> str:
     """
     files = list(_files(path))
     if files == [path]:
-        return hashlib.sha256(file_bytes(path)).hexdigest()
+        return file_sha256(path)
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{file.name}\0{hashlib.sha256(file_bytes(file)).hexdigest()}\n".encode())
+        digest.update(f"{file.name}\0{file_sha256(file)}\n".encode())
     return digest.hexdigest()
 
 
@@ -47,9 +63,13 @@ def stamp(path: Path) -> Stamp:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """The files of an input: itself, with its pixels if they are apart; or those in a folder."""
+    """The files of an input: itself, with its pixels if they are apart; or those in a folder.
+
+    Nothing hidden: what a file manager leaves in a folder does not change the input.
+    """
     if path.is_dir():
-        yield from sorted(file for file in path.iterdir() if file.is_file())
+        inside = (file for file in path.iterdir() if not file.name.startswith("."))
+        yield from sorted(file for file in inside if file.is_file())
         return
     yield path
     if suffix(path) == ".mhd":

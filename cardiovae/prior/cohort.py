@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cardiovae.config import preset_folder
 from cardiovae.errors import ConfigError, FileError, ModelError
 from cardiovae.io.content import view_from_name
+from cardiovae.io.digest import file_sha256
 from cardiovae.io.files import load_sequence
 from cardiovae.io.inputs import find_inputs, stem
 from cardiovae.phantom.heart import draw_heart
@@ -290,9 +291,3 @@ def hashed_part(patient: str) -> str:
     """
     number = int.from_bytes(hashlib.sha256(patient.encode()).digest()[:8], "big") % 10
     return {0: "val", 1: "test"}.get(number, "train")
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -17,8 +17,9 @@ from cardiovae import __version__
 from cardiovae.config import apply_overrides, build_settings, read_preset
 from cardiovae.errors import ConfigError
 from cardiovae.io.atomic import refuse_to_replace
+from cardiovae.io.digest import file_sha256
 from cardiovae.prior.card import model_card
-from cardiovae.prior.cohort import Cohort, DataConfig, file_sha256, load_cohort, patient_of
+from cardiovae.prior.cohort import Cohort, DataConfig, load_cohort, patient_of
 from cardiovae.prior.evaluate import evaluate_fidelity
 from cardiovae.prior.fidelity import REGULARIZED
 from cardiovae.prior.folder import ShapePrior, load_prior, save_prior
