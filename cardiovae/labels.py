@@ -7,6 +7,7 @@ the epicardium is `LV` together with `MYO`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -28,6 +29,29 @@ class Label(IntEnum):
 
 
 STRUCTURES = (Label.LV, Label.MYO, Label.LA)
+
+
+_SIDE, _INSIDE = (
+    r"(lv|left ventricle|left ventricular)",
+    r"( ?(c|cavity|endo|endocardium|blood pool))?",
+)
+_NAMES = {
+    Label.LV: re.compile(rf"{_SIDE}{_INSIDE}|endo|endocardium"),
+    # As a value of a label map "epicardium" is what the cavity leaves of it: CAMUS calls it so.
+    Label.MYO: re.compile(rf"({_SIDE} ?)?(myo|myocardium|epi|epicardium|wall)|lvm"),
+    Label.LA: re.compile(rf"(la|left atrium|left atrial){_INSIDE}|atrium"),
+}
+
+
+def structure_named(name: str) -> Label | None:
+    """The structure that a name in a data set means; None when it is none of ours.
+
+    Examples:
+        >>> structure_named("LV_endo"), structure_named("Left-Atrium"), structure_named("RV")
+        (<Label.LV: 1>, <Label.LA: 3>, None)
+    """
+    words = " ".join(re.findall(r"[a-z]+", name.lower()))
+    return next((label for label, known in _NAMES.items() if known.fullmatch(words)), None)
 
 
 @dataclass(frozen=True)

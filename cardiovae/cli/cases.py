@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
 from cardiovae.errors import CardiovaeError, FileError
 
+STANDARD_INPUT = "-"
 RECORD = "audit.json"
 """Written last by `cardiovae correct`: beside it lie results, not inputs."""
 
@@ -21,10 +24,12 @@ class Cases:
     Args:
         paths: Files, sorted, each once.
         unmatched: Each argument that cannot be used, and why.
+        remarks: What the search left out or took together, a line each.
     """
 
     paths: tuple[Path, ...]
     unmatched: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,18 +80,26 @@ def find_cases(arguments: Sequence[str], *, results: bool) -> Cases:
     """The label map files that `arguments` name.
 
     Args:
-        arguments: Files, folders or patterns.
+        arguments: Files, folders or patterns; `-` reads more of them from standard input.
         results: Whether folders and patterns find corrected labels too. Uncertainty maps beside
             them are never found: they are no label maps. A file named in full always counts.
     """
-    from cardiovae.io import find_inputs
+    from cardiovae.io import search_inputs
 
     paths: set[Path] = set()
     unmatched: list[tuple[str, str]] = []
+    remarks: dict[str, None] = {}
+    if STANDARD_INPUT in arguments:
+        arguments = [name for name in arguments if name != STANDARD_INPUT]
+        piped = _standard_input()
+        arguments += piped
+        if not piped:
+            unmatched.append((STANDARD_INPUT, "standard input names no file; pipe paths into it"))
     for argument in arguments:
         try:
-            matches = find_inputs([argument])
-            if not Path(argument).expanduser().is_file():
+            found = search_inputs([argument])
+            matches = list(found.paths)
+            if matches != [Path(argument).expanduser()]:
                 matches = [path for path in matches if _is_input(path, results=results)]
             if not matches:
                 raise FileError(
@@ -97,7 +110,15 @@ def find_cases(arguments: Sequence[str], *, results: bool) -> Cases:
             unmatched.append((argument, str(error)))
         else:
             paths.update(matches)
-    return Cases(tuple(sorted(paths)), tuple(unmatched))
+            remarks.update(dict.fromkeys(found.remarks))
+    return Cases(tuple(sorted(paths)), tuple(unmatched), tuple(remarks))
+
+
+def _standard_input() -> list[str]:
+    """The arguments that stand on standard input, one per line or separated by NUL."""
+    content = sys.stdin.buffer.read()
+    parts = content.split(b"\0") if b"\0" in content else content.splitlines()
+    return [os.fsdecode(part) for part in parts if part.strip()]
 
 
 def _is_input(path: Path, *, results: bool) -> bool:
@@ -109,7 +130,9 @@ def _is_input(path: Path, *, results: bool) -> bool:
 
 
 def report_unmatched(cases: Cases, screen: Screen) -> None:
-    """Report the arguments that name no case."""
+    """Report the arguments that name no case, and what should be known about the search."""
+    for remark in cases.remarks:
+        screen.note(remark)
     for argument, message in cases.unmatched:
         screen.fail(argument, message)
 

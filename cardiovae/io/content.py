@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import FileError, LabelError
+from cardiovae.io.limits import MAX_FILE_BYTES
 
 PLAUSIBLE_SPACING_MM = (0.01, 10.0)
 """Pixel spacings that can be millimeters in an echocardiogram when a header names no unit.
@@ -26,10 +28,12 @@ def file_bytes(path: Path) -> bytes:
     """The content of `path`.
 
     Raises:
-        FileError: It is absent, a folder, empty, or may not be read.
+        FileError: It is absent, a folder, empty, no plain file, too large, or may not be read.
     """
     try:
-        content = path.read_bytes()
+        facts = path.stat()
+        endless = not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode))
+        content = b"" if endless or facts.st_size > MAX_FILE_BYTES else path.read_bytes()
     except IsADirectoryError as error:
         raise FileError(f"{path}: is a folder, a file was expected; name a file in it") from error
     except FileNotFoundError as error:
@@ -40,6 +44,13 @@ def file_bytes(path: Path) -> bytes:
         ) from error
     except ValueError as error:  # a null byte in the name
         raise FileError(f"{path}: cannot be read ({error}); correct the name") from error
+    if endless:
+        raise FileError(f"{path}: is a pipe or a device; give a file")
+    if facts.st_size > MAX_FILE_BYTES:
+        raise FileError(
+            f"{path}: has {facts.st_size} bytes, more than the {MAX_FILE_BYTES} that a label map "
+            "file may have; is this the right file?"
+        )
     if not content:
         raise FileError(f"{path}: is empty (0 bytes); copy or export it again")
     return content
