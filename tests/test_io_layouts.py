@@ -148,10 +148,8 @@ def test_a_structure_that_is_not_ours_is_named_when_it_occurs(tmp_path):
         "[]",
         '{"labels": 3}',
         '{"labels": {"x": "LV"}}',
-        '{"labels": {"RV": 1}}',
-        '{"labels": {"LV": 1, "left ventricle": 2}}',
-        '{"labels": {"whole": [1, 2], "LA": 3}}',
-        '{"labels": {"LV": 0}}',
+        '{"labels": {"1": "class 1", "2": "label_2"}}',
+        '{"labels": {"whole": [1, 2]}}',
         "[" * 100_000,
     ],
 )
@@ -159,6 +157,18 @@ def test_a_dataset_json_that_says_nothing_is_as_good_as_none(tmp_path, text):
     (tmp_path / "dataset.json").write_text(text)
     _, file = open_sequence(nifti(tmp_path / "a.nii"))
     assert file.scheme.name == "camus"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [{"background": 0, "RV": 1}, {"LV": 1, "left ventricle": 2}, {"LV": 0, "LA": 1}, {"LV": 999}],
+)
+def test_names_without_one_left_ventricle_are_refused_and_not_taken_by_number(tmp_path, labels):
+    dataset(tmp_path, labels)
+    path = nifti(tmp_path / "a.nii")
+    with pytest.raises(LabelError, match=r"a\.nii: labels 'dataset\.json': .* with --labels"):
+        load_sequence(path)
+    assert load_sequence(path, labels="camus").labels[0, 1, 0] == Label.LV
 
 
 def test_a_dataset_json_that_changes_is_read_again(tmp_path):

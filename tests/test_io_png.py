@@ -100,7 +100,7 @@ def test_a_color_mask_is_refused_with_its_colors_and_the_way_out(tmp_path):
     red = np.zeros((3, 4, 3), np.uint8)
     red[FRAME == 1] = (255, 0, 0)
     Image.fromarray(red).save(tmp_path / "a.png")
-    message = r"\(RGB, colors \(0, 0, 0\), \(255, 0, 0\)\).* palette or gray PNG"
+    message = r"\(RGB, colors \(0, 0, 0\), \(255, 0, 0\)\).* palette or gray"
     with pytest.raises(FileError, match=message):
         load_sequence(tmp_path / "a.png")
     faint = np.stack([FRAME, FRAME, FRAME, 50 * FRAME], axis=2)

@@ -21,9 +21,9 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT",
-        help="Label maps (.nii, .nii.gz, .mha, .mhd, .npy, .npz, .png), folders that hold some, "
-        "or quoted patterns such as 'data/**/*_gt.nii.gz'; numbered PNG files of a folder are one "
-        "sequence. - reads paths from standard input, one per line or separated by NUL.",
+        help="Label maps (.nii, .nii.gz, .mha, .mhd, .npy, .npz, .png, .dcm), folders that hold "
+        "some, or quoted patterns such as 'data/**/*_gt.nii.gz'; numbered PNG files in a folder "
+        "are one sequence. - reads paths from standard input, one per line or separated by NUL.",
     ),
 ]
 Labels = Annotated[

@@ -61,9 +61,13 @@ def plan_targets(
     Raises:
         ConfigError: A file for several inputs, or a file where a folder is meant.
     """
-    from cardiovae.io import SUFFIXES, suffix, written_suffix
+    from cardiovae.io import WRITTEN, suffix, written_suffix
 
     if suffix(output) and not output.is_dir():
+        if suffix(output) not in WRITTEN:
+            raise ConfigError(
+                f"--output {output}: DICOM is read, not written; give .nii.gz or a folder"
+            )
         if len(paths) > 1:
             raise ConfigError(
                 f"--output {output}: is one file, and there are {len(paths)} inputs; give a folder"
@@ -72,7 +76,7 @@ def plan_targets(
     if output.is_file():
         raise ConfigError(
             f"--output {output}: is a file; give a folder, or a name ending in "
-            f"{', '.join(SUFFIXES)} for the labels alone"
+            f"{', '.join(WRITTEN)} for the labels alone"
         )
     targets = {}
     for path, name in folder_names(paths).items():

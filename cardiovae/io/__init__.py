@@ -14,12 +14,13 @@ from cardiovae.io.files import (
     save_labels,
     save_map,
 )
-from cardiovae.io.formats import SUFFIXES, suffix, written_suffix
+from cardiovae.io.formats import SUFFIXES, WRITTEN, suffix, written_suffix
 from cardiovae.io.inputs import Found, find_inputs, is_supported, search_inputs, stem
 from cardiovae.io.series import is_series
 
 __all__ = [
     "SUFFIXES",
+    "WRITTEN",
     "Found",
     "LabelFile",
     "find_inputs",

@@ -103,6 +103,30 @@ def whole_labels(values: NDArray[Any], source: object, *, slack: float = 0.0) ->
     return values.astype(np.uint8)
 
 
+def gray_channel(pixels: NDArray[Any], mode: str, source: object) -> NDArray[Any]:
+    """The one channel of color pixels that are all gray and opaque.
+
+    Args:
+        pixels: Colors of the pixels, shape (..., channels).
+        mode: Meaning of the channels: "RGB", "RGBA" or "LA".
+        source: Named in messages.
+
+    Raises:
+        FileError: A color, or transparency: which structure they mean cannot be known.
+    """
+    n_colors = 1 if mode == "LA" else 3
+    colors = np.unique(pixels.reshape(-1, pixels.shape[-1]), axis=0)
+    opaque = pixels.shape[-1] == n_colors or (colors[:, -1] == 255).all()
+    if not opaque or (colors[:, :n_colors] != colors[:, :1]).any():
+        shown = ", ".join(str(tuple(map(int, c))) for c in colors[:_SHOWN])
+        more = f" and {len(colors) - _SHOWN} more" if len(colors) > _SHOWN else ""
+        raise FileError(
+            f"{source}: is a color picture ({mode}, colors {shown}{more}), and no color says "
+            "which structure it means; save it as palette or gray with values such as 0, 1, 2, 3"
+        )
+    return pixels[..., 0]
+
+
 def _rounded(values: NDArray[np.float64], source: object, slack: float) -> NDArray[np.float64]:
     """`values` rounded, when they are whole numbers up to `slack`."""
     lost = ~np.isfinite(values)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cardiovae.errors import FileError, LabelError
 from cardiovae.io import formats
 from cardiovae.io.content import view_from_name
+from cardiovae.io.dicom import DicomTemplate
 from cardiovae.io.formats import Template
 from cardiovae.io.inputs import require_supported
 from cardiovae.io.layouts import stated_frame_time_ms, stated_scheme
@@ -35,7 +36,7 @@ class LabelFile:
 
     @property
     def kind(self) -> str:
-        """Format of the file: "nifti", "metaimage", "numpy" or "png"."""
+        """Format of the file: "nifti", "metaimage", "numpy", "png" or "dicom"."""
         return formats.kind(self.template)
 
     @property
@@ -93,7 +94,8 @@ def open_sequence(
     Args:
         path: NIfTI (.nii, .nii.gz) or MetaImage (.mha, .mhd), with axes (X, Y), (X, Y, T) or
             (X, Y, 1, T), taken as stored: Y becomes rows, X columns; an array (.npy, .npz) with
-            axes (H, W) or (H, W, T); a PNG file, a folder with one series of them, or `a_*.png`.
+            axes (H, W) or (H, W, T); a PNG file, a folder with one series of them, or `a_*.png`;
+            DICOM (.dcm, .dicom; needs the extra `dicom`).
         labels: Label scheme, its name, or a mapping such as `lv=1,myo=2,la=3`. None takes what
             the file or the `dataset.json` of its folder says; without that the smallest shipped
             scheme that names every value present, or `camus` when there is background only.
@@ -117,6 +119,8 @@ def open_sequence(
     if frame_time_ms is None:
         frame_time_ms = template.frame_time_ms or stated_frame_time_ms(path)
     try:
+        if scheme is None and isinstance(template, DicomTemplate):
+            scheme = template.scheme()
         scheme = scheme or stated_scheme(path)
         scheme = scheme or (infer_scheme(values) if values.any() else CAMUS)
         mapped = scheme.to_labels(values)
@@ -140,7 +144,7 @@ def save_labels(
 
     Args:
         path: Where to; its suffix is one of the same format (.nii or .nii.gz, .mha or .mhd),
-            and none for the folder that several PNG files become.
+            none for the folder that several PNG files become, that of NIfTI for DICOM.
         sequence: Labels of the shape and structures of `like`.
         like: The file that the labels belong to.
         overwrite: Whether a file of that name may be replaced.

@@ -9,16 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import FileError
-from cardiovae.io import arrays, metaimage, nifti, png
+from cardiovae.io import arrays, dicom, metaimage, nifti, png
 from cardiovae.io.arrays import ArrayTemplate
+from cardiovae.io.dicom import DicomTemplate
 from cardiovae.io.metaimage import MetaImageTemplate
 from cardiovae.io.nifti import NiftiTemplate
 from cardiovae.io.png import PngTemplate
 from cardiovae.io.series import is_series
 
-Template = NiftiTemplate | MetaImageTemplate | ArrayTemplate | PngTemplate
+Template = NiftiTemplate | MetaImageTemplate | ArrayTemplate | PngTemplate | DicomTemplate
 
-SUFFIXES = (*nifti.SUFFIXES, *metaimage.SUFFIXES, *arrays.SUFFIXES, *png.SUFFIXES)
+WRITTEN = (*nifti.SUFFIXES, *metaimage.SUFFIXES, *arrays.SUFFIXES, *png.SUFFIXES)
+"""Suffixes of the files that can be read and written, in lower case."""
+
+SUFFIXES = (*WRITTEN, *dicom.SUFFIXES)
 """Suffixes of the files that can be read, in lower case."""
 
 
@@ -39,8 +43,11 @@ def written_suffix(path: Path) -> str:
     Examples:
         >>> written_suffix(Path("seq.mhd")), written_suffix(Path("frames/a_*.png"))
         ('.mhd', '')
+        >>> written_suffix(Path("seq.dcm"))
+        '.nii.gz'
     """
-    return "" if is_series(path) else suffix(path)
+    ending = "" if is_series(path) else suffix(path)
+    return ".nii.gz" if ending in dicom.SUFFIXES else ending
 
 
 def read(path: Path) -> tuple[NDArray[np.uint8], Template]:
@@ -57,6 +64,8 @@ def read(path: Path) -> tuple[NDArray[np.uint8], Template]:
         return metaimage.read(path)
     if ending in arrays.SUFFIXES:
         return arrays.read(path)
+    if ending in dicom.SUFFIXES:
+        return dicom.read(path)
     return nifti.read(path)
 
 
@@ -78,6 +87,8 @@ def write_labels(
             arrays.write_labels(path, values, template, overwrite=overwrite)
         case PngTemplate() if ending == (".png" if template.single else ""):
             png.write_labels(path, values, template, overwrite=overwrite)
+        case DicomTemplate() if ending in nifti.SUFFIXES:
+            nifti.write_labels(path, values, _plain(template), overwrite=overwrite)
         case _:
             raise other_format(path, template)
 
@@ -96,10 +107,8 @@ def write_map(
             nifti.write_map(path, array, template, overwrite=overwrite)
         case MetaImageTemplate() if ending in (*nifti.SUFFIXES, *metaimage.SUFFIXES):
             metaimage.write_map(path, array, template, overwrite=overwrite)
-        case ArrayTemplate() | PngTemplate() if ending in nifti.SUFFIXES:
-            h, w, t = array.shape
-            plain = nifti.new_template((h, w, t), template.spacing_mm, template.frame_time_ms)
-            nifti.write_map(path, array, plain, overwrite=overwrite)
+        case ArrayTemplate() | PngTemplate() | DicomTemplate() if ending in nifti.SUFFIXES:
+            nifti.write_map(path, array, _plain(template), overwrite=overwrite)
         case NiftiTemplate() | MetaImageTemplate():
             raise other_format(path, template)
         case _:
@@ -119,11 +128,13 @@ def header_bytes(path: Path) -> bytes:
         return metaimage.header_bytes(path)
     if ending in arrays.SUFFIXES:
         return arrays.header_bytes(path)
+    if ending in dicom.SUFFIXES:
+        raise FileError(f"{path}: the elements of a DICOM file are not compared as bytes")
     return nifti.header_bytes(path)
 
 
 def kind(template: Template) -> str:
-    """The name of a format: "nifti", "metaimage", "numpy" or "png"."""
+    """The name of a format: "nifti", "metaimage", "numpy", "png" or "dicom"."""
     match template:
         case NiftiTemplate():
             return "nifti"
@@ -131,14 +142,21 @@ def kind(template: Template) -> str:
             return "metaimage"
         case ArrayTemplate():
             return "numpy"
-        case _:
+        case PngTemplate():
             return "png"
+        case DicomTemplate():
+            return "dicom"
 
 
 def planar(template: Template) -> tuple[int, int, int]:
     """(H, W, T) of the label maps that a template belongs to."""
     x, y, *rest = template.shape
     return y, x, int(np.prod(rest))
+
+
+def _plain(template: Template) -> NiftiTemplate:
+    """The template of a NIfTI file for what came from a format that is not written."""
+    return nifti.new_template(planar(template), template.spacing_mm, template.frame_time_ms)
 
 
 def other_format(path: Path, template: Any) -> FileError:
@@ -152,6 +170,11 @@ def other_format(path: Path, template: Any) -> FileError:
             endings = ".npy" if template.member is None else ".npz"
         case PngTemplate() if not template.single:
             return FileError(f"{path}: several frames of PNG are written as a folder; give one")
+        case DicomTemplate():
+            return FileError(
+                f"{path}: DICOM is read, not written: it needs the identity of patient and study; "
+                "give a name ending in .nii or .nii.gz"
+            )
         case _:
             endings = ".png"
     return FileError(

@@ -104,11 +104,21 @@ def require_supported(path: Path) -> None:
             "the lossless FFV1); export the masks again from where they were made, or, if the "
             "file is lossless, as PNG: ffmpeg -i FILE -pix_fmt gray frames/%04d.png"
         )
+    if not is_supported(path) and _is_dicom(path):
+        raise FileError(f"{path}: is a DICOM file without its suffix; name it {path.name}.dcm")
     if not is_supported(path):
         raise FileError(
             f"{path}: unknown format; label maps end in {', '.join(SUFFIXES)}: convert the file, "
             "or correct its name"
         )
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file without a suffix has the mark of DICOM after its 128 bytes of preamble."""
+    if path.suffix or not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
 
 
 def _matches(argument: str) -> Found:

@@ -16,9 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cardiovae.errors import ConfigError
 from cardiovae.io.content import positive
-from cardiovae.labels import Label, LabelScheme, structure_named
+from cardiovae.labels import LabelScheme, scheme_of_names
 
 DATASET = "dataset.json"
 _CAMUS = re.compile(
@@ -56,12 +55,15 @@ def holds_cases(folder: Path) -> bool:
 def stated_scheme(path: Path) -> LabelScheme | None:
     """The label scheme that the `dataset.json` of a file states; None without one.
 
-    None as well where it names no left ventricle; structures that are not ours are left out.
+    None as well where it is damaged or its names say nothing.
+
+    Raises:
+        LabelError: It names structures, but no left ventricle among them.
     """
     file = _dataset_file(path.parent)
     if file is None:
         return None
-    return _scheme_of(file, file.stat().st_mtime_ns)
+    return scheme_of_names(_names_in(file, file.stat().st_mtime_ns), DATASET)
 
 
 def stated_frame_time_ms(path: Path) -> float | None:
@@ -77,40 +79,14 @@ def stated_frame_time_ms(path: Path) -> float | None:
     return 1000.0 / rate if positive(rate) else None
 
 
-def scheme_of_names(names: Mapping[int, str], title: str) -> LabelScheme | None:
-    """The scheme that names of values amount to; None where no left ventricle is among them.
-
-    Args:
-        names: What each value stands for, in whatever wording.
-        title: What the scheme is called in messages.
-
-    Examples:
-        >>> dict(scheme_of_names({2: "LV_endo", 1: "myocardium"}, "x").values)
-        {<Label.LV: 1>: 2, <Label.MYO: 2>: 1}
-    """
-    values: dict[Label, int] = {}
-    for value, name in names.items():
-        structure = structure_named(name)
-        if structure is not None:
-            if structure in values:
-                return None
-            values[structure] = value
-    try:
-        return LabelScheme(title, {s: values[s] for s in sorted(values)})
-    except ConfigError:
-        return None
-
-
 @lru_cache(maxsize=64)
-def _scheme_of(file: Path, changed_ns: int) -> LabelScheme | None:
-    """The scheme of a `dataset.json`, read once for all files beside it."""
+def _names_in(file: Path, changed_ns: int) -> Mapping[int, str]:
+    """The names in a `dataset.json`, read once for all files beside it; none if it is damaged."""
     try:
         content: Any = json.loads(_text(file))
-        labels = content["labels"]
-        names = dict(_numbered(labels))
+        return dict(_numbered(content["labels"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-    return scheme_of_names(names, DATASET)
+        return {}
 
 
 def _numbered(labels: Mapping[str, Any]) -> list[tuple[int, str]]:

@@ -167,14 +167,17 @@ def pixel_bytes(path: Path, stated: dict[str, str], rest: bytes, expected: int) 
     return rest[:expected]
 
 
-def _pixel_file(path: Path, name: str) -> bytes:
-    """The content of the pixel file, which lies in the folder of the header or below it.
+def pixel_path(path: Path, name: str) -> Path:
+    """Where the pixel file of a header is: in its folder or below it.
 
     A header comes from strangers: it must not make us read, say, /etc/passwd or a device.
+
+    Raises:
+        FileError: It is elsewhere, or where links lead in circles.
     """
     try:
-        folder, file = path.parent.resolve(), (path.parent / name).resolve()
-        inside = file.is_relative_to(folder)
+        file = path.parent / name
+        inside = file.resolve().is_relative_to(path.parent.resolve())
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a null byte
         raise FileError(f"{path}: its pixel file {name!r} cannot be found ({error})") from error
     if not inside:
@@ -182,8 +185,13 @@ def _pixel_file(path: Path, name: str) -> bytes:
             f"{path}: its pixel file {name!r} is outside the folder of the header, where links "
             f"lead included; put it beside the header and correct the {_LAST_KEY} line"
         )
+    return file
+
+
+def _pixel_file(path: Path, name: str) -> bytes:
+    file = pixel_path(path, name)
     try:
-        return file_bytes(path.parent / name)
+        return file_bytes(file)
     except FileError as error:
         raise FileError(
             f"{path}: its pixel file {error}; or correct the {_LAST_KEY} line of the header"

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from cardiovae.errors import FileError
 from cardiovae.io.atomic import staged
-from cardiovae.io.content import file_bytes, whole_labels
+from cardiovae.io.content import file_bytes, gray_channel, whole_labels
 from cardiovae.io.limits import DEFLATE_RATIO, require_pixels
 from cardiovae.io.series import frame_files, is_series, missing_numbers
 
@@ -35,7 +35,7 @@ SUFFIXES = (".png",)
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by color type, PNG specification 11.2.1
-_GRAY, _SHOWN = 0, 4
+_GRAY = 0
 # What Pillow raises on damaged files.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError)
 _DAMAGE_BELOW = (struct.error, zlib.error, OverflowError, MemoryError, AttributeError)
@@ -187,7 +187,7 @@ def _frame(path: Path) -> tuple[NDArray[np.uint8], PngTemplate]:
             f"{path}: is no PNG file, or is damaged ({error}); copy or export it again"
         ) from error
     if pixels.ndim == 3:
-        pixels = _gray(pixels, mode, path)
+        pixels = gray_channel(pixels, mode, path)
     values = whole_labels(pixels, path)
     h, w = values.shape
     return values, PngTemplate(
@@ -223,22 +223,6 @@ def _pixels(image: Image) -> NDArray[Any]:
     """Numbers of the pixels, (H, W) or (H, W, channels)."""
     array = np.asarray(image)
     return array.astype(np.uint8) if array.dtype == np.bool_ else array
-
-
-def _gray(pixels: NDArray[np.uint8], mode: str, path: Path) -> NDArray[np.uint8]:
-    """The one channel of pixels that are all gray and opaque."""
-    n_colors = 1 if mode == "LA" else 3
-    colors = np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)
-    opaque = pixels.shape[2] == n_colors or (colors[:, -1] == 255).all()
-    if not opaque or (colors[:, :n_colors] != colors[:, :1]).any():
-        shown = ", ".join(str(tuple(map(int, c))) for c in colors[:_SHOWN])
-        more = f" and {len(colors) - _SHOWN} more" if len(colors) > _SHOWN else ""
-        raise FileError(
-            f"{path}: is a color picture ({mode}, colors {shown}{more}), and no color says which "
-            "structure it means; save it as palette or gray PNG with values such as 0, 1, 2, 3"
-        )
-    gray: NDArray[np.uint8] = pixels[:, :, 0]
-    return gray
 
 
 def _merged(first: PngTemplate, found: PngTemplate, highest: int, path: Path) -> PngTemplate:
