@@ -12,8 +12,8 @@ from cli_cases import run, truncated, write
 from evaluation_cases import half_ellipse, half_ellipsoid_ml
 
 from cardiovae.cli.exits import ExitCode
-from cardiovae.io import tables
 from cardiovae.evaluation.results import FRAME_COLUMNS, SEQUENCE_COLUMNS
+from cardiovae.io import tables
 
 SPACING = (1.2, 1.0)
 FILES = (
