@@ -7,6 +7,7 @@ the epicardium is `LV` together with `MYO`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -28,6 +29,32 @@ class Label(IntEnum):
 
 
 STRUCTURES = (Label.LV, Label.MYO, Label.LA)
+
+
+_SIDE, _INSIDE = (
+    r"(lv|left ventricle|left ventricular)",
+    r"( ?(c|cavity|endo|endocardium|blood pool))?",
+)
+_NAMES = {
+    Label.LV: re.compile(rf"{_SIDE}{_INSIDE}|endo|endocardium"),
+    # As a value of a label map "epicardium" is what the cavity leaves of it: CAMUS calls it so.
+    Label.MYO: re.compile(rf"({_SIDE} ?)?(myo|myocardium|epi|epicardium|wall)|lvm"),
+    Label.LA: re.compile(rf"(la|left atrium|left atrial){_INSIDE}|atrium"),
+}
+_SAYS_NOTHING = re.compile(
+    r"((segment|label|class|structure|region|mask|object)?[ _-]*[0-9]*)", re.I
+)
+
+
+def structure_named(name: str) -> Label | None:
+    """The structure that a name in a data set means; None when it is none of ours.
+
+    Examples:
+        >>> structure_named("LV_endo"), structure_named("Left-Atrium"), structure_named("RV")
+        (<Label.LV: 1>, <Label.LA: 3>, None)
+    """
+    words = " ".join(re.findall(r"[a-z]+", name.lower()))
+    return next((label for label, known in _NAMES.items() if known.fullmatch(words)), None)
 
 
 @dataclass(frozen=True)
@@ -146,3 +173,38 @@ def infer_scheme(values: NDArray[np.integer]) -> LabelScheme:
         f"label value {highest} fits none of the shipped schemes ({', '.join(SCHEMES)}); give "
         "the mapping with --labels lv=..,myo=..,la=.."
     )
+
+
+def scheme_of_names(names: Mapping[int, str], title: str) -> LabelScheme | None:
+    """The scheme that a data set's own names of its values amount to.
+
+    Args:
+        names: What each value stands for, in whatever wording; value 0 is background.
+        title: Where the names stand, for messages.
+
+    Returns:
+        The scheme; structures that are not ours are left out of it. None when the names say
+        nothing, such as "Segment 1".
+
+    Raises:
+        LabelError: They do say something, but name no left ventricle, one structure twice, or
+            an atrium without a myocardium.
+
+    Examples:
+        >>> dict(scheme_of_names({2: "LV_endo", 1: "myocardium", 3: "RV"}, "x").values)
+        {<Label.LV: 1>: 2, <Label.MYO: 2>: 1}
+    """
+    named = {value: name for value, name in names.items() if value != 0}
+    if all(_SAYS_NOTHING.fullmatch(name.strip()) for name in named.values()):
+        return None
+    found = [(structure_named(name), value) for value, name in named.items()]
+    pairs = [(structure, value) for structure, value in found if structure is not None]
+    try:
+        if len(dict(pairs)) < len(pairs):
+            raise ConfigError(f"labels '{title}': one structure has two values")
+        return LabelScheme(title, dict(sorted(pairs)))
+    except ConfigError as error:
+        shown = ", ".join(f"{value}: {name}" for value, name in named.items())
+        raise LabelError(
+            f"{error} (its values are {shown}); say with --labels what they mean"
+        ) from error

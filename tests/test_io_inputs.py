@@ -97,7 +97,8 @@ def test_an_argument_that_gives_nothing_is_named(cohort, argument, message):
         ("y.gz", "y.gz", ""),
         ("nii", "nii", ""),
         (".nii", ".nii", ""),
-        ("scores.npy", "scores.npy", ""),
+        ("scores.csv", "scores.csv", ""),
+        ("scores.npy", "scores", ".npy"),
     ],
 )
 def test_names_are_taken_apart(name, expected, ending):

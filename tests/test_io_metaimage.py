@@ -228,7 +228,7 @@ def test_a_geometry_that_nifti_cannot_hold_is_refused_and_labels_are_written_sti
         ([("4 3 2", "4 0 2")], PIXELS, r"\(4, 0, 2\)"),
         ([("NDims = 3", "NDims = 4"), ("4 3 2", "2 2 2 3")], PIXELS, r"\(2, 2, 2, 3\)"),
         ([("NDims = 3", "NDims = 1"), ("4 3 2", "24")], PIXELS, r"\(24,\)"),
-        ([("4 3 2", "40000 30000 20000")], PIXELS, "cut short"),
+        ([("4 3 2", "40000 30000 20000")], PIXELS, "claims 40000 x 30000 x 20000 pixels"),
         ([("MET_UCHAR", "MET_OTHER")], PIXELS, "MET_OTHER"),
         ([("ElementType = MET_UCHAR\n", "")], PIXELS, "ElementType missing"),
         (
@@ -302,3 +302,35 @@ def test_no_damage_to_a_header_escapes_as_a_foreign_error(place, bits, cut):
             load_sequence(path)
         except CardiovaeError as error:
             assert str(path) in str(error)  # noqa: PT017 (most damage is harmless)
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.raw", "{outside}/secret.raw", "link.raw", "sub/../../secret.raw"]
+)
+def test_a_header_never_leads_outside_its_own_folder(tmp_path, name):
+    (tmp_path / "secret.raw").write_bytes(bytes(24))
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "link.raw").symlink_to(tmp_path / "secret.raw")
+    name = name.format(outside=tmp_path)
+    by_hand(folder / "a.mhd", ("LOCAL", name), pixels=b"")
+    with pytest.raises(FileError, match=r"a\.mhd: its pixel file .* is outside the folder"):
+        load_sequence(folder / "a.mhd")
+
+
+@pytest.mark.parametrize("name", ["sub/a.raw", "./a.raw", "inside.raw"])
+def test_a_pixel_file_in_the_folder_or_below_it_is_read(tmp_path, name):
+    (tmp_path / "sub").mkdir()
+    for place in (tmp_path / "sub" / "a.raw", tmp_path / "a.raw"):
+        place.write_bytes(bytes(24))
+    (tmp_path / "inside.raw").symlink_to(tmp_path / "a.raw")
+    by_hand(tmp_path / "a.mhd", ("LOCAL", name), pixels=b"")
+    assert load_sequence(tmp_path / "a.mhd").labels.shape == (3, 4, 2)
+
+
+@pytest.mark.parametrize("name", ["loop.raw", "a\0b.raw"])
+def test_a_pixel_file_that_cannot_be_found_is_a_file_error(tmp_path, name):
+    (tmp_path / "loop.raw").symlink_to(tmp_path / "loop.raw")
+    by_hand(tmp_path / "a.mhd", ("LOCAL", name), pixels=b"")
+    with pytest.raises(FileError, match=r"a\.mhd: its pixel file"):
+        load_sequence(tmp_path / "a.mhd")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cardiovae.cli import batching, options
-from cardiovae.cli.auditing import Auditor, Done, Task
-from cardiovae.cli.cases import Tally, find_cases, report_unmatched, source_name
+from cardiovae.cli.auditing import Auditor, Done, Task, tasks_of
+from cardiovae.cli.cases import Tally, find_cases, report_unmatched
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
 from cardiovae.errors import ConfigError
@@ -124,9 +124,9 @@ def audit(
         limit = batching.parse_share("--max-implausible", max_implausible)
     folder = None if output is None or output.suffix.lower() == TABLE else output
     part = _part(shard, folder, junit)
-    cases = find_cases(inputs, results=True)
+    cases = find_cases(inputs, results=True, manifests=True)
     report_unmatched(cases, screen)
-    tasks = [Task(source_name(path), path, how) for path in cases.paths]
+    tasks = tasks_of(cases, how)
     tasks = list(batching.shard_of(tasks, *part)) if part else tasks
     batch = batching.Batch(
         Auditor(anatomy, motion, folder is not None and not no_report, alone=len(tasks) == 1),

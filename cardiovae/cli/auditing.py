@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cardiovae.cli.cases import Cases, source_name
 from cardiovae.cli.options import Reading
 from cardiovae.errors import CardiovaeError, FileError
 
 if TYPE_CHECKING:
     from cardiovae.audit.criteria import CriteriaSet
+    from cardiovae.manifest.inputs import Input
 
 CHANGED = "changed while it was read; run the same command again once nobody writes to it"
 
 REVIEWED = "changed since it was reviewed; look at it again, or take it out of the decisions"
+LISTED = "is not what the manifest lists (sha256); 'cardiovae manifest verify' finds all such"
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Task:
         known_sha256: Hash of its content when an earlier run worked on it; if it is the same
             still, nothing is done.
         keep: Whether somebody looked at it and wants it left as it is.
-        reviewed_sha256: Hash of the content that somebody looked at; it must be the same still.
+        expected: Hashes that its content must have, each with what is wrong where it has not.
     """
 
     source: str
@@ -40,7 +43,30 @@ class Task:
     subgroups: Mapping[str, str] = field(default_factory=dict)
     known_sha256: str | None = None
     keep: bool = False
-    reviewed_sha256: str | None = None
+    expected: tuple[tuple[str, str], ...] = ()
+
+
+def tasks_of(cases: Cases, reading: Reading) -> list[Task]:
+    """One task per case; what the command line says wins over a manifest."""
+    return [_task(path, cases.known.get(path), reading) for path in cases.paths]
+
+
+def _task(path: Path, known: Input | None, reading: Reading) -> Task:
+    if known is None:
+        return Task(source_name(path), path, reading)
+    from cardiovae.labels import label_scheme
+
+    stated = Reading(
+        label_scheme(known.labels) if known.labels else None,
+        known.spacing_mm,
+        known.frame_time_ms,
+        known.view,
+    )
+    given = {name: value for name, value in vars(reading).items() if value is not None}
+    expected = ((known.sha256, LISTED),) if known.sha256 else ()
+    return Task(
+        source_name(path), path, replace(stated, **given), known.subgroups, expected=expected
+    )
 
 
 @dataclass(frozen=True)
@@ -132,8 +158,9 @@ def settled(task: Task, work: Callable[[Task, str], Done], *, alone: bool) -> Do
     try:
         before = stamp(task.path)
         sha256 = content_sha256(task.path)
-        if task.reviewed_sha256 not in (None, sha256):
-            raise FileError(f"{task.path}: {REVIEWED}")
+        for expected, message in task.expected:
+            if sha256 != expected:
+                raise FileError(f"{task.path}: {message}")
         if sha256 == task.known_sha256:
             return Done(task.source, sha256, None)
         done = work(task, sha256)

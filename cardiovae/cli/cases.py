@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
 from cardiovae.errors import CardiovaeError
 
+if TYPE_CHECKING:
+    from cardiovae.manifest.inputs import Input
+
+STANDARD_INPUT = "-"
 RECORD = "audit.json"
 """Written last by `cardiovae correct`: beside it lie results, not inputs."""
 
@@ -21,10 +28,14 @@ class Cases:
     Args:
         paths: Files, sorted, each once.
         unmatched: Each argument that cannot be used, and why.
+        remarks: What the search left out or took together, a line each.
+        known: What a manifest says about some of the paths.
     """
 
     paths: tuple[Path, ...]
     unmatched: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
+    known: Mapping[Path, Input] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,22 +82,46 @@ class Tally:
         return ExitCode.OK
 
 
-def find_cases(arguments: Sequence[str], *, results: bool) -> Cases:
+def find_cases(arguments: Sequence[str], *, results: bool, manifests: bool = False) -> Cases:
     """The label map files that `arguments` name.
 
     Args:
-        arguments: Files, folders or patterns.
+        arguments: Files, folders or patterns; `-` reads more of them from standard input.
         results: Whether folders and patterns find corrected labels too. Uncertainty maps beside
             them are never found: they are no label maps. A file named in full always counts.
+        manifests: Whether an argument may be a manifest, which names files and describes them.
+
+    Raises:
+        ConfigError: A manifest that breaks a rule.
     """
     from cardiovae.manifest.inputs import gather_inputs
 
-    found = gather_inputs(arguments, results=results, manifests=False)
-    return Cases(tuple(item.path for item in found.inputs), found.unmatched)
+    names, unmatched = list(arguments), []
+    if STANDARD_INPUT in names:
+        piped = _standard_input()
+        names = [name for name in names if name != STANDARD_INPUT] + piped
+        if not piped:
+            unmatched.append((STANDARD_INPUT, "standard input names no file; pipe paths into it"))
+    found = gather_inputs(names, results=results, manifests=manifests)
+    return Cases(
+        tuple(item.path for item in found.inputs),
+        (*found.unmatched, *unmatched),
+        found.remarks,
+        {item.path: item for item in found.inputs if item.sequence_id is not None},
+    )
+
+
+def _standard_input() -> list[str]:
+    """The arguments that stand on standard input, one per line or separated by NUL."""
+    content = sys.stdin.buffer.read()
+    parts = content.split(b"\0") if b"\0" in content else content.splitlines()
+    return [os.fsdecode(part) for part in parts if part.strip()]
 
 
 def report_unmatched(cases: Cases, screen: Screen) -> None:
-    """Report the arguments that name no case."""
+    """Report the arguments that name no case, and what should be known about the search."""
+    for remark in cases.remarks:
+        screen.note(remark)
     for argument, message in cases.unmatched:
         screen.fail(argument, message)
 

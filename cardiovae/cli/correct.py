@@ -12,7 +12,7 @@ import typer
 
 from cardiovae.baselines.methods import FULL, METHODS, WITHOUT_PRIOR, check_method
 from cardiovae.cli import batching, correcting, options
-from cardiovae.cli.auditing import Done, Task
+from cardiovae.cli.auditing import REVIEWED, Done, Task, tasks_of
 from cardiovae.cli.cases import Cases, Tally, find_cases, report_unmatched, run_cases, source_name
 from cardiovae.cli.correcting import Corrector, Device
 from cardiovae.cli.decisions import Decision, read_decisions
@@ -143,7 +143,7 @@ def correct(
         settings = replace(settings, n_samples=0)
     screen, how = Screen(json=json_lines), options.reading(labels, spacing, frame_time)
     part = batching.parse_shard(shard) if shard else None
-    cases = find_cases(inputs, results=False)
+    cases = find_cases(inputs, results=False, manifests=True)
     place = output if part is None else output / "shard-{}-of-{}".format(*part)
     targets = plan_targets(
         cases.paths, place, report=not no_report, uncertainty=settings.n_samples > 0
@@ -151,7 +151,8 @@ def correct(
     if method not in WITHOUT_PRIOR:
         prior_folder(prior)
     if dry_run or not cases.paths:
-        plan = Plan(targets, how, settings, screen, overwrite)
+        readings = {task.path: task.reading for task in tasks_of(cases, how)}
+        plan = Plan(targets, readings, settings, screen, overwrite)
         tally = run_cases(cases, plan, screen, title="planning")
         return tally.exit_code(gate=True)
     report_unmatched(cases, screen)
@@ -214,14 +215,14 @@ class Plan:
 
     Args:
         targets: Where the results of each file would go.
-        reading: How files are read.
+        readings: How each file is read.
         config: Settings of the correction.
         screen: Where to write.
         overwrite: Whether results of earlier runs would be replaced.
     """
 
     targets: Mapping[Path, Target]
-    reading: options.Reading
+    readings: Mapping[Path, options.Reading]
     config: CorrectConfig
     screen: Screen
     overwrite: bool
@@ -238,7 +239,7 @@ class Plan:
 
         target, config = self.targets[path], self.config
         require_free(target, overwrite=self.overwrite)
-        sequence, like = open_sequence(path, **vars(self.reading))
+        sequence, like = open_sequence(path, **vars(self.readings[path]))
         found = audit_sequence(sequence, anatomy=config.criteria, temporal=config.temporal)
         self.screen.record(
             {
@@ -285,7 +286,7 @@ def _tasks(
     cases: Cases, how: options.Reading, decisions: Path | None, screen: Screen
 ) -> list[Task]:
     """One task per input that no decision leaves out."""
-    tasks = [Task(source_name(path), path, how) for path in cases.paths]
+    tasks = tasks_of(cases, how)
     if decisions is None:
         return tasks
     decided = read_decisions(decisions)
@@ -304,7 +305,8 @@ def _decided(task: Task, decision: Decision | None) -> Task | None:
         return task
     if decision.word == "fail":
         return None
-    return replace(task, keep=decision.word == "pass", reviewed_sha256=decision.sha256 or None)
+    seen = ((decision.sha256, REVIEWED),) if decision.sha256 else ()
+    return replace(task, keep=decision.word == "pass", expected=(*task.expected, *seen))
 
 
 def _facts(corrector: Corrector, command: list[str], how: options.Reading) -> dict[str, Any]:

@@ -21,8 +21,9 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT",
-        help="Label maps (.nii, .nii.gz, .mha, .mhd), folders that hold some, or quoted patterns "
-        "such as 'data/**/*_gt.nii.gz'.",
+        help="Label maps (.nii, .nii.gz, .mha, .mhd, .npy, .npz, .png, .dcm), folders that hold "
+        "some, or quoted patterns such as 'data/**/*_gt.nii.gz'; numbered PNG files in a folder "
+        "are one sequence. - reads paths from standard input, one per line or separated by NUL.",
     ),
 ]
 Labels = Annotated[
@@ -100,11 +101,13 @@ class Reading:
         labels: Label scheme.
         spacing_mm: Distance between pixel centers along (rows, columns) in mm.
         frame_time_ms: Time between frames in ms.
+        view: "A2C" or "A4C".
     """
 
     labels: LabelScheme | None = None
     spacing_mm: tuple[float, float] | None = None
     frame_time_ms: float | None = None
+    view: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON."""

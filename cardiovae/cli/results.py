@@ -23,7 +23,7 @@ class Target:
     """The files that one correction writes; None = not wanted.
 
     Args:
-        labels: The corrected labels.
+        labels: The corrected labels; without a suffix a folder of PNG files.
         uncertainty: The uncertainty map.
         report: The HTML page.
         record: `audit.json`, written last.
@@ -61,9 +61,13 @@ def plan_targets(
     Raises:
         ConfigError: A file for several inputs, or a file where a folder is meant.
     """
-    from cardiovae.io import SUFFIXES, suffix
+    from cardiovae.io import WRITTEN, suffix, written_suffix
 
     if suffix(output) and not output.is_dir():
+        if suffix(output) not in WRITTEN:
+            raise ConfigError(
+                f"--output {output}: DICOM is read, not written; give .nii.gz or a folder"
+            )
         if len(paths) > 1:
             raise ConfigError(
                 f"--output {output}: is one file, and there are {len(paths)} inputs; give a folder"
@@ -72,13 +76,13 @@ def plan_targets(
     if output.is_file():
         raise ConfigError(
             f"--output {output}: is a file; give a folder, or a name ending in "
-            f"{', '.join(SUFFIXES)} for the labels alone"
+            f"{', '.join(WRITTEN)} for the labels alone"
         )
     targets = {}
     for path, name in folder_names(paths).items():
         folder = output / name
         targets[path] = Target(
-            labels=folder / f"labels{suffix(path)}",
+            labels=folder / f"labels{written_suffix(path)}",
             uncertainty=folder / "uncertainty.nii.gz" if uncertainty else None,
             report=folder / "report.html" if report else None,
             record=folder / RECORD,
@@ -120,10 +124,11 @@ def require_free(target: Target, *, overwrite: bool) -> None:
     Raises:
         FileError: A file is in the way and `overwrite` is false, or a folder is.
     """
-    from cardiovae.io import refuse_to_replace
+    from cardiovae.io import refuse_to_replace, suffix
 
     for file in target.files:
-        refuse_to_replace(file, overwrite=overwrite)
+        folder = file == target.labels and not suffix(file)
+        refuse_to_replace(file, overwrite=overwrite, folder=folder)
 
 
 def write_results(

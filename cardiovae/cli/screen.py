@@ -49,6 +49,10 @@ class Screen:
         """Show text or a table to people."""
         self._console(stderr=self.json).print(what, soft_wrap=isinstance(what, str))
 
+    def note(self, message: str) -> None:
+        """Tell people what happened besides, never a program."""
+        self._console(stderr=True).print(f"note: {message}", soft_wrap=True)
+
     def fail(self, source: str, message: str) -> None:
         """Report what went wrong with one input; the record names it too."""
         self._console(stderr=True).print(f"error: {message}", soft_wrap=True)

@@ -1,6 +1,6 @@
 """Reading and writing of files: label maps with their headers, and anything else atomically.
 
-nibabel and SimpleITK load when a file of theirs is touched, not before.
+nibabel, SimpleITK, Pillow and pydicom load when a file of theirs is touched, not before.
 """
 
 from __future__ import annotations
@@ -14,22 +14,29 @@ from cardiovae.io.files import (
     save_labels,
     save_map,
 )
-from cardiovae.io.inputs import SUFFIXES, find_inputs, is_supported, stem, suffix
+from cardiovae.io.formats import SUFFIXES, WRITTEN, suffix, written_suffix
+from cardiovae.io.inputs import Found, find_inputs, is_supported, search_inputs, stem
+from cardiovae.io.series import is_series
 
 __all__ = [
     "SUFFIXES",
+    "WRITTEN",
+    "Found",
     "LabelFile",
     "find_inputs",
     "header_bytes",
+    "is_series",
     "is_supported",
     "load_sequence",
     "open_sequence",
     "refuse_to_replace",
     "save_labels",
     "save_map",
+    "search_inputs",
     "staged",
     "stem",
     "suffix",
     "write_bytes",
     "write_text",
+    "written_suffix",
 ]

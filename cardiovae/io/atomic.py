@@ -18,7 +18,7 @@ from cardiovae.errors import FileError
 
 
 @contextmanager
-def staged(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def staged(path: Path, *, overwrite: bool = False, folder: bool = False) -> Iterator[Path]:
     """A path to write to, moved to `path` when the block ends well.
 
     Files written beside the staged one (the `.raw` of an `.mhd`) move with it, before it; when a
@@ -28,6 +28,8 @@ def staged(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Args:
         path: Where the file shall end up.
         overwrite: Whether files of that name may be replaced.
+        folder: Whether a folder is written instead of a file; one that it replaces goes with all
+            that is in it.
 
     Yields:
         The path to write to: same name, in a hidden folder beside `path`.
@@ -38,12 +40,15 @@ def staged(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     made: list[Path] = []
     complete = False
     try:
-        refuse_to_replace(path, overwrite=overwrite)
+        refuse_to_replace(path, overwrite=overwrite, folder=folder)
         made = [folder for folder in path.absolute().parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".cardiovae-", dir=path.parent) as folder:
-            yield Path(folder) / path.name
-            _move_all(Path(folder), path, overwrite=overwrite)
+        with tempfile.TemporaryDirectory(prefix=".cardiovae-", dir=path.parent) as place:
+            yield Path(place) / path.name
+            if folder:
+                _move_folder(Path(place), path, overwrite=overwrite)
+            else:
+                _move_all(Path(place), path, overwrite=overwrite)
         complete = True
     except OSError as error:
         raise FileError(
@@ -57,14 +62,22 @@ def staged(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
                     parent.rmdir()
 
 
-def refuse_to_replace(path: Path, *, overwrite: bool = False) -> None:
+def refuse_to_replace(path: Path, *, overwrite: bool = False, folder: bool = False) -> None:
     """Raise when writing `path` would replace something that must stay.
 
+    Args:
+        path: Where a file or a folder shall be written.
+        overwrite: Whether what was written there earlier may go.
+        folder: Whether a folder is to be written.
+
     Raises:
-        FileError: `path` is a folder, or a file while `overwrite` is false.
+        FileError: A folder where a file is to be written or the other way round, or something
+            of the right kind while `overwrite` is false.
     """
-    if path.is_dir():
+    if path.is_dir() and not folder:
         raise FileError(f"{path}: is a folder, a file is to be written; give a file name in it")
+    if folder and path.exists() and not path.is_dir():
+        raise FileError(f"{path}: is a file, a folder is to be written; give another name")
     if not overwrite and (path.exists() or path.is_symlink()):
         raise FileError(
             f"{path}: exists already and is never replaced by default; write elsewhere with -o "
@@ -112,4 +125,18 @@ def _move_all(folder: Path, path: Path, *, overwrite: bool) -> None:
                 backup.replace(target)
             else:
                 target.unlink()
+        raise
+
+
+def _move_folder(place: Path, path: Path, *, overwrite: bool) -> None:
+    """Move the folder written in `place` to `path`; the one it replaces comes back on failure."""
+    refuse_to_replace(path, overwrite=overwrite, folder=True)
+    previous = place / f"{path.name}.previous"
+    if path.exists():
+        path.replace(previous)
+    try:
+        (place / path.name).replace(path)
+    except OSError:
+        if previous.exists():
+            previous.replace(path)
         raise

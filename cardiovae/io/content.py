@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import FileError, LabelError
+from cardiovae.io.limits import MAX_FILE_BYTES
 
 PLAUSIBLE_SPACING_MM = (0.01, 10.0)
 """Pixel spacings that can be millimeters in an echocardiogram when a header names no unit.
@@ -26,10 +28,12 @@ def file_bytes(path: Path) -> bytes:
     """The content of `path`.
 
     Raises:
-        FileError: It is absent, a folder, empty, or may not be read.
+        FileError: It is absent, a folder, empty, no plain file, too large, or may not be read.
     """
     try:
-        content = path.read_bytes()
+        facts = path.stat()
+        endless = not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode))
+        content = b"" if endless or facts.st_size > MAX_FILE_BYTES else path.read_bytes()
     except IsADirectoryError as error:
         raise FileError(f"{path}: is a folder, a file was expected; name a file in it") from error
     except FileNotFoundError as error:
@@ -40,6 +44,13 @@ def file_bytes(path: Path) -> bytes:
         ) from error
     except ValueError as error:  # a null byte in the name
         raise FileError(f"{path}: cannot be read ({error}); correct the name") from error
+    if endless:
+        raise FileError(f"{path}: is a pipe or a device; give a file")
+    if facts.st_size > MAX_FILE_BYTES:
+        raise FileError(
+            f"{path}: has {facts.st_size} bytes, more than the {MAX_FILE_BYTES} that a label map "
+            "file may have; is this the right file?"
+        )
     if not content:
         raise FileError(f"{path}: is empty (0 bytes); copy or export it again")
     return content
@@ -90,6 +101,30 @@ def whole_labels(values: NDArray[Any], source: object, *, slack: float = 0.0) ->
             "a scaled map? Export the labels again"
         )
     return values.astype(np.uint8)
+
+
+def gray_channel(pixels: NDArray[Any], mode: str, source: object) -> NDArray[Any]:
+    """The one channel of color pixels that are all gray and opaque.
+
+    Args:
+        pixels: Colors of the pixels, shape (..., channels).
+        mode: Meaning of the channels: "RGB", "RGBA" or "LA".
+        source: Named in messages.
+
+    Raises:
+        FileError: A color, or transparency: which structure they mean cannot be known.
+    """
+    n_colors = 1 if mode == "LA" else 3
+    colors = np.unique(pixels.reshape(-1, pixels.shape[-1]), axis=0)
+    opaque = pixels.shape[-1] == n_colors or (colors[:, -1] == 255).all()
+    if not opaque or (colors[:, :n_colors] != colors[:, :1]).any():
+        shown = ", ".join(str(tuple(map(int, c))) for c in colors[:_SHOWN])
+        more = f" and {len(colors) - _SHOWN} more" if len(colors) > _SHOWN else ""
+        raise FileError(
+            f"{source}: is a color picture ({mode}, colors {shown}{more}), and no color says "
+            "which structure it means; save it as palette or gray with values such as 0, 1, 2, 3"
+        )
+    return pixels[..., 0]
 
 
 def _rounded(values: NDArray[np.float64], source: object, slack: float) -> NDArray[np.float64]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from cardiovae.errors import FileError
 from cardiovae.io.content import file_bytes
-from cardiovae.io.inputs import suffix
-from cardiovae.io.metaimage_header import parse_header
+from cardiovae.io.formats import suffix
+from cardiovae.io.metaimage_header import parse_header, pixel_path
+from cardiovae.io.series import frame_files, is_series
 
 Stamp = tuple[tuple[str, int, int], ...]
 
@@ -63,17 +64,13 @@ def stamp(path: Path) -> Stamp:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """The files of an input: itself, with its pixels if they are apart; or those in a folder.
-
-    Nothing hidden: what a file manager leaves in a folder does not change the input.
-    """
-    if path.is_dir():
-        inside = (file for file in path.iterdir() if not file.name.startswith("."))
-        yield from sorted(file for file in inside if file.is_file())
+    """The files of an input: itself, with its pixels if they are apart; or those in a folder."""
+    if is_series(path):
+        yield from frame_files(path)
         return
     yield path
     if suffix(path) == ".mhd":
         fields, _ = parse_header(file_bytes(path), path)
-        pixels = path.parent / dict(fields)["ElementDataFile"]
+        pixels = pixel_path(path, dict(fields)["ElementDataFile"])
         if pixels.is_file():  # "LOCAL" is none; one that is missing is found by the reader
             yield pixels

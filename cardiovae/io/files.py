@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import FileError, LabelError
-from cardiovae.io import metaimage, nifti
+from cardiovae.io import formats
 from cardiovae.io.content import view_from_name
-from cardiovae.io.inputs import require_supported, suffix
-from cardiovae.io.metaimage import MetaImageTemplate
-from cardiovae.io.nifti import NiftiTemplate
+from cardiovae.io.dicom import DicomTemplate
+from cardiovae.io.formats import Template
+from cardiovae.io.inputs import require_supported
+from cardiovae.io.layouts import stated_frame_time_ms, stated_scheme
 from cardiovae.labels import CAMUS, LabelScheme, infer_scheme, label_scheme
 from cardiovae.sequence import EchoSequence
 
@@ -31,17 +32,17 @@ class LabelFile:
 
     path: Path
     scheme: LabelScheme
-    template: NiftiTemplate | MetaImageTemplate
+    template: Template
 
     @property
     def kind(self) -> str:
-        """Format of the file: "nifti" or "metaimage"."""
-        return "nifti" if isinstance(self.template, NiftiTemplate) else "metaimage"
+        """Format of the file: "nifti", "metaimage", "numpy", "png" or "dicom"."""
+        return formats.kind(self.template)
 
     @property
     def extension(self) -> str:
-        """Suffix of a file like it: ".nii", ".nii.gz", ".mha" or ".mhd"."""
-        return suffix(self.path)
+        """Suffix of a file written like it, such as ".nii.gz"; "" for a folder of PNG files."""
+        return formats.written_suffix(self.path)
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -92,12 +93,15 @@ def open_sequence(
 
     Args:
         path: NIfTI (.nii, .nii.gz) or MetaImage (.mha, .mhd), with axes (X, Y), (X, Y, T) or
-            (X, Y, 1, T), taken as stored: Y becomes rows, X columns.
-        labels: Label scheme, its name, or a mapping such as `lv=1,myo=2,la=3`. None takes the
-            smallest shipped scheme that names every value present, or `camus` when the file
-            holds background only.
+            (X, Y, 1, T), taken as stored: Y becomes rows, X columns; an array (.npy, .npz) with
+            axes (H, W) or (H, W, T); a PNG file, a folder with one series of them, or `a_*.png`;
+            DICOM (.dcm, .dicom; needs the extra `dicom`).
+        labels: Label scheme, its name, or a mapping such as `lv=1,myo=2,la=3`. None takes what
+            the file or the `dataset.json` of its folder says; without that the smallest shipped
+            scheme that names every value present, or `camus` when there is background only.
         spacing_mm: Distance between (rows, columns) in mm.
-        frame_time_ms: Time between frames in ms.
+        frame_time_ms: Time between frames in ms; None takes that of the file, or of the Info
+            file that CAMUS puts beside it.
         view: "A2C" or "A4C"; None takes what the file name states, if anything.
 
     Raises:
@@ -111,8 +115,13 @@ def open_sequence(
     scheme = label_scheme(labels) if isinstance(labels, str) else labels
     if not path.is_dir():  # whose name need not be that of a file
         require_supported(path)
-    values, template = _read(path)
+    values, template = formats.read(path)
+    if frame_time_ms is None:
+        frame_time_ms = template.frame_time_ms or stated_frame_time_ms(path)
     try:
+        if scheme is None and isinstance(template, DicomTemplate):
+            scheme = template.scheme()
+        scheme = scheme or stated_scheme(path)
         scheme = scheme or (infer_scheme(values) if values.any() else CAMUS)
         mapped = scheme.to_labels(values)
     except LabelError as error:
@@ -121,7 +130,7 @@ def open_sequence(
         mapped,
         spacing_mm if spacing_mm is not None else template.spacing_mm,
         structures=scheme.structures,
-        frame_time_ms=frame_time_ms if frame_time_ms is not None else template.frame_time_ms,
+        frame_time_ms=frame_time_ms,
         view=view if view is not None else view_from_name(path.name),
         source=str(path),
     )
@@ -134,7 +143,8 @@ def save_labels(
     """Write the labels of `sequence` as a file like `like`: geometry, header, number type, values.
 
     Args:
-        path: Where to; its suffix is one of the same format (.nii or .nii.gz, .mha or .mhd).
+        path: Where to; its suffix is one of the same format (.nii or .nii.gz, .mha or .mhd),
+            none for the folder that several PNG files become, that of NIfTI for DICOM.
         sequence: Labels of the shape and structures of `like`.
         like: The file that the labels belong to.
         overwrite: Whether a file of that name may be replaced.
@@ -153,13 +163,7 @@ def save_labels(
             "input with --labels lv=..,myo=..,la=.."
         )
     values = like.scheme.to_values(sequence.labels)
-    ending = suffix(path)
-    if isinstance(like.template, NiftiTemplate) and ending in nifti.SUFFIXES:
-        nifti.write_labels(path, values, like.template, overwrite=overwrite)
-    elif isinstance(like.template, MetaImageTemplate) and ending in metaimage.SUFFIXES:
-        metaimage.write_labels(path, values, like.template, overwrite=overwrite)
-    else:
-        raise _other_format(path, like)
+    formats.write_labels(path, values, like.template, overwrite=overwrite)
 
 
 def save_map(
@@ -168,7 +172,7 @@ def save_map(
     """Write a map such as an uncertainty, float32, in the geometry of `like`.
 
     Args:
-        path: Where to; a suffix of the same format, or NIfTI beside a MetaImage.
+        path: Where to; NIfTI, or MetaImage for a map that belongs to one.
         array: Values of every pixel, shape (H, W, T).
         like: The file that the map belongs to.
         overwrite: Whether a file of that name may be replaced.
@@ -178,13 +182,7 @@ def save_map(
     """
     path = Path(path)
     _require_shape(path, array, like)
-    ending = suffix(path)
-    if isinstance(like.template, NiftiTemplate) and ending in nifti.SUFFIXES:
-        nifti.write_map(path, array, like.template, overwrite=overwrite)
-    elif isinstance(like.template, MetaImageTemplate) and ending:
-        metaimage.write_map(path, array, like.template, overwrite=overwrite)
-    else:
-        raise _other_format(path, like)
+    formats.write_map(path, array, like.template, overwrite=overwrite)
 
 
 def header_bytes(path: Path | str) -> bytes:
@@ -195,28 +193,13 @@ def header_bytes(path: Path | str) -> bytes:
     """
     path = Path(path)
     require_supported(path)
-    if suffix(path) in metaimage.SUFFIXES:
-        return metaimage.header_bytes(path)
-    return nifti.header_bytes(path)
-
-
-def _read(path: Path) -> tuple[NDArray[np.uint8], NiftiTemplate | MetaImageTemplate]:
-    return metaimage.read(path) if suffix(path) in metaimage.SUFFIXES else nifti.read(path)
+    return formats.header_bytes(path)
 
 
 def _require_shape(path: Path, array: NDArray[Any], like: LabelFile) -> None:
-    x, y, *axes = like.template.shape
-    expected = (y, x, int(np.prod(axes)))
+    expected = formats.planar(like.template)
     if array.shape != expected:
         raise FileError(
             f"{path}: {like.path} has (H, W, T) = {expected}, the array to write has "
             f"{array.shape}; write it like the file it belongs to"
         )
-
-
-def _other_format(path: Path, like: LabelFile) -> FileError:
-    endings = nifti.SUFFIXES if like.kind == "nifti" else metaimage.SUFFIXES
-    return FileError(
-        f"{path}: is written in the format of {like.path}; give a name ending in "
-        f"{' or '.join(endings)}"
-    )

@@ -1,27 +1,34 @@
-"""From what a person types to the label map files that are meant."""
+"""From what a person types to the label maps that are meant."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from cardiovae.errors import FileError
-from cardiovae.io import metaimage, nifti
+from cardiovae.io.formats import SUFFIXES, suffix
+from cardiovae.io.layouts import holds_cases, is_image
+from cardiovae.io.series import STAR, group, is_series, png_files
 
-SUFFIXES = (*nifti.SUFFIXES, *metaimage.SUFFIXES)
-"""Suffixes of the files that can be read and written, in lower case."""
+LOSSY = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg", ".jpg", ".jpeg")
+"""Suffixes of what moves contours: see `require_supported`."""
 
 
-def suffix(path: Path | str) -> str:
-    """The suffix that decides the format, in lower case, `.nii.gz` in one piece; else "".
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
 
-    Examples:
-        >>> suffix("patient.0001_4CH.nii.gz"), suffix("A4C.MHD"), suffix("notes.txt")
-        ('.nii.gz', '.mhd', '')
+    Args:
+        paths: Label maps, sorted, each once: files, folders of PNG frames, `a_*.png`.
+        remarks: What should be known about the search, a line each: what was left out, and PNG
+            files that were taken for one sequence.
     """
-    name = Path(path).name.lower()
-    return next((end for end in SUFFIXES if name.endswith(end) and name != end), "")
+
+    paths: tuple[Path, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def is_supported(path: Path | str) -> bool:
@@ -30,47 +37,75 @@ def is_supported(path: Path | str) -> bool:
 
 
 def stem(path: Path | str) -> str:
-    """File name without folder and suffix.
+    """File name without folder and suffix; of a series its common start.
 
     Examples:
         >>> stem("out/patient.0001_4CH.nii.gz")
         'patient.0001_4CH'
         >>> stem("A4C.mhd")
         'A4C'
+        >>> stem("frames/p1_4CH_*.png"), stem("frames/*.png")
+        ('p1_4CH', 'frames')
     """
     name = Path(path).name
-    return name[: len(name) - len(suffix(path))]
+    bare = name[: len(name) - len(suffix(path))]
+    if bare.endswith(STAR):
+        return bare.rstrip(STAR).rstrip("_-. ") or Path(path).parent.name or "frames"
+    return bare
 
 
 def find_inputs(arguments: Iterable[str | Path]) -> list[Path]:
-    """Every label map file that `arguments` name, sorted, each once.
+    """Every label map that `arguments` name, sorted, each once; see `search_inputs`.
+
+    Raises:
+        FileError: An argument that matches nothing, or a named file of an unknown format.
+    """
+    return list(search_inputs(arguments).paths)
+
+
+def search_inputs(arguments: Iterable[str | Path]) -> Found:
+    """Every label map that `arguments` name, and what was left out.
 
     Args:
         arguments: Files; folders, searched with all they contain; patterns such as
             `"data/**/*_gt.nii.gz"`, where `**` is any number of folders. What starts with a
-            dot is skipped in folders and by patterns.
+            dot is skipped in folders and by patterns; so are images beside their labels in the
+            layouts of CAMUS and nnU-Net. Numbered PNG files are one sequence in folders and
+            patterns that name all of them, a frame each where they are named in full.
 
     Raises:
         FileError: An argument that matches nothing, or a named file of an unknown format.
     """
     found: set[Path] = set()
+    remarks: dict[str, None] = {}
     for argument in arguments:
         matches = _matches(str(argument))
-        if not matches:
+        if not matches.paths:
+            left = "".join(f" ({remark})" for remark in matches.remarks)
             raise FileError(
                 f"{argument}: matches no label map; give a file, a folder or a quoted pattern "
-                f"with files ending in {', '.join(SUFFIXES)}"
+                f"with files ending in {', '.join(SUFFIXES)}{left}"
             )
-        found |= matches
-    return sorted(found)
+        found.update(matches.paths)
+        remarks.update(dict.fromkeys(matches.remarks))
+    return Found(tuple(sorted(found)), tuple(remarks))
 
 
 def require_supported(path: Path) -> None:
-    """Raise unless the name of `path` is that of a format that can be read and written.
+    """Raise unless the name of `path` is that of a format that can be read.
 
     Raises:
-        FileError: An unknown suffix.
+        FileError: An unknown suffix, or that of lossy pictures.
     """
+    if path.suffix.lower() in LOSSY:
+        raise FileError(
+            f"{path}: videos and JPEG pictures are not read as label maps: lossy compression "
+            "changes labels (20 frames of masks: 719 pixels with MPEG-4, 64 with H.264, none with "
+            "the lossless FFV1); export the masks again from where they were made, or, if the "
+            "file is lossless, as PNG: ffmpeg -i FILE -pix_fmt gray frames/%04d.png"
+        )
+    if not is_supported(path) and _is_dicom(path):
+        raise FileError(f"{path}: is a DICOM file without its suffix; name it {path.name}.dcm")
     if not is_supported(path):
         raise FileError(
             f"{path}: unknown format; label maps end in {', '.join(SUFFIXES)}: convert the file, "
@@ -78,30 +113,79 @@ def require_supported(path: Path) -> None:
         )
 
 
-def _matches(argument: str) -> set[Path]:
+def _is_dicom(path: Path) -> bool:
+    """Whether a file without a suffix has the mark of DICOM after its 128 bytes of preamble."""
+    if path.suffix or not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
+
+
+def _matches(argument: str) -> Found:
     path = Path(argument).expanduser()
     if path.is_dir():
-        return _in_folder(path)
+        return _sequences(_files_below(path), argument)
     if path.exists():
         require_supported(path)
-        return {path}
+        return Found((path,))
     if not glob.has_magic(argument):
         raise FileError(f"{path}: does not exist; check the spelling and the folder")
-    matches: set[Path] = set()
+    files: list[Path] = []
     for name in glob.glob(str(path), recursive=True):  # noqa: PTH207 (`**` and absolute patterns)
         match = Path(name)
-        matches |= _in_folder(match) if match.is_dir() else {match} & _supported({match})
-    return matches
+        files += _files_below(match) if match.is_dir() else [match] * is_supported(match)
+    return _sequences(files, argument)
 
 
-def _in_folder(folder: Path) -> set[Path]:
-    inside = (path for path in folder.rglob("*") if not _hidden(path.relative_to(folder)))
-    return _supported(path for path in inside if path.is_file())
+def _sequences(files: Iterable[Path], argument: str) -> Found:
+    """Files as label maps: without images of known layouts, and numbered PNG files as one."""
+    folders: dict[Path, list[Path]] = {}
+    for file in dict.fromkeys(files):
+        folders.setdefault(file.parent, []).append(file)
+    paths: list[Path] = []
+    n_images = n_series = 0
+    for folder, members in folders.items():
+        beside = frozenset(members)
+        kept = [file for file in members if not is_image(file, beside)]
+        n_images += len(members) - len(kept)
+        pictures = [file for file in kept if suffix(file) == ".png"]
+        paths += [file for file in kept if suffix(file) != ".png"]
+        for path in pictures if holds_cases(folder) else _whole_series(pictures):
+            paths.append(path)
+            n_series += is_series(path)
+    remarks = []
+    if n_images:
+        remarks.append(f"{argument}: {n_images} images beside their labels left out")
+    if n_series:
+        remarks.append(
+            f"{argument}: numbered PNG files read as {n_series} sequences; to read each as a "
+            "frame of its own, name the files in full"
+        )
+    return Found(tuple(paths), tuple(remarks))
 
 
-def _supported(paths: Iterable[Path]) -> set[Path]:
-    return {path for path in paths if is_supported(path)}
+def _whole_series(pictures: list[Path]) -> Iterator[Path]:
+    """The series that the PNG files of a folder are; those named in part file by file."""
+    named = set(pictures)
+    if not named:
+        return
+    for path, files in group(png_files(pictures[0].parent)).items():
+        if named.issuperset(files):
+            yield path
+        else:
+            yield from (file for file in files if file in named)
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _files_below(folder: Path) -> list[Path]:
+    """Every supported file in a folder and below it, but nothing hidden."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [
+            path
+            for name in names
+            if not name.startswith(".")
+            and is_supported(name)
+            and (path := Path(place, name)).is_file()
+        ]
+    return found

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from cardiovae.errors import FileError
 from cardiovae.io.atomic import staged
 from cardiovae.io.content import file_bytes, planar_shape, whole_labels
+from cardiovae.io.limits import require_pixels
 from cardiovae.io.metaimage_header import (
     Fields,
     byte_order,
@@ -75,6 +76,7 @@ def read(path: Path) -> tuple[NDArray[np.uint8], MetaImageTemplate]:
     stated = dict(fields)
     dtype, shape = stored_dtype(stated, path), stored_shape(stated, path)
     x, y, t = planar_shape(shape, path)
+    require_pixels((x, y, t), path)
     pixels = pixel_bytes(path, stated, content[offset:], prod(shape) * dtype.itemsize)
     stored = np.frombuffer(pixels, dtype).reshape(t, y, x).transpose(1, 2, 0)
     values = whole_labels(stored, path)

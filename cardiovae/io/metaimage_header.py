@@ -17,6 +17,7 @@ import numpy as np
 
 from cardiovae.errors import FileError
 from cardiovae.io.content import file_bytes, positive, spacing_without_unit
+from cardiovae.io.limits import MAX_HEADER_BYTES, ZLIB_OR_GZIP
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -36,7 +37,6 @@ _DTYPES = {  # metaTypes.h of MetaIO: its LONG has four bytes on every platform
 }
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _LAST_KEY = "ElementDataFile"
-_ZLIB_OR_GZIP = 47  # wbits of zlib.decompressobj: recognize either
 
 
 def parse_header(content: bytes, source: object) -> tuple[Fields, int]:
@@ -47,7 +47,7 @@ def parse_header(content: bytes, source: object) -> tuple[Fields, int]:
     """
     fields: list[tuple[str, str]] = []
     start = 0
-    while start < len(content):
+    while start < min(len(content), MAX_HEADER_BYTES):
         end = content.find(b"\n", start) + 1 or len(content)
         # Latin-1 maps every byte to a character and back, whatever a comment is written in.
         key, equals, value = content[start:end].decode("latin-1").partition("=")
@@ -158,7 +158,7 @@ def pixel_bytes(path: Path, stated: dict[str, str], rest: bytes, expected: int) 
     elif _NUMBER.fullmatch(skipped):
         rest = rest[int(skipped) :]
     if is_true(stated, "CompressedData"):
-        rest = _decompressed(path, rest)
+        rest = _decompressed(path, rest, expected)
     if len(rest) < expected:
         raise FileError(
             f"{path}: is cut short: its header promises {expected} bytes of pixels, {len(rest)} "
@@ -167,18 +167,41 @@ def pixel_bytes(path: Path, stated: dict[str, str], rest: bytes, expected: int) 
     return rest[:expected]
 
 
-def _pixel_file(path: Path, name: str) -> bytes:
+def pixel_path(path: Path, name: str) -> Path:
+    """Where the pixel file of a header is: in its folder or below it.
+
+    A header comes from strangers: it must not make us read, say, /etc/passwd or a device.
+
+    Raises:
+        FileError: It is elsewhere, or where links lead in circles.
+    """
     try:
-        return file_bytes(path.parent / name)
+        file = path.parent / name
+        inside = file.resolve().is_relative_to(path.parent.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a null byte
+        raise FileError(f"{path}: its pixel file {name!r} cannot be found ({error})") from error
+    if not inside:
+        raise FileError(
+            f"{path}: its pixel file {name!r} is outside the folder of the header, where links "
+            f"lead included; put it beside the header and correct the {_LAST_KEY} line"
+        )
+    return file
+
+
+def _pixel_file(path: Path, name: str) -> bytes:
+    file = pixel_path(path, name)
+    try:
+        return file_bytes(file)
     except FileError as error:
         raise FileError(
             f"{path}: its pixel file {error}; or correct the {_LAST_KEY} line of the header"
         ) from error
 
 
-def _decompressed(path: Path, compressed: bytes) -> bytes:
+def _decompressed(path: Path, compressed: bytes, expected: int) -> bytes:
     try:
-        return zlib.decompressobj(_ZLIB_OR_GZIP).decompress(compressed)
+        # Not `unpack`: bytes may follow the stream here, and one without its end is read too.
+        return zlib.decompressobj(ZLIB_OR_GZIP).decompress(compressed, expected + 1)
     except zlib.error as error:
         raise FileError(
             f"{path}: its compressed pixels are damaged ({error}); copy or export it again"

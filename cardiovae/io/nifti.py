@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from cardiovae.errors import FileError
 from cardiovae.io.atomic import staged
 from cardiovae.io.content import file_bytes, planar_shape, whole_labels
+from cardiovae.io.limits import GZIP, require_pixels, unpack
 from cardiovae.io.nifti_header import (
     Number,
     byte_order,
@@ -51,7 +52,9 @@ NIfTI-1 stores slope and intercept as float32, so a scaled label up to 255 is of
 """
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_FLOAT32 = 16  # NIFTI_TYPE_FLOAT32
+_LARGEST_HEADER = 540  # NIfTI-2
+_UINT8, _FLOAT32 = 2, 16  # NIFTI_TYPE_UINT8, NIFTI_TYPE_FLOAT32
+_MILLIMETER, _MILLISECOND = 2, 16  # NIFTI_UNITS_MM, NIFTI_UNITS_MSEC
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,39 @@ class NiftiTemplate:
     notes: tuple[str, ...]
 
 
+def new_template(
+    shape: tuple[int, int, int],
+    spacing_mm: tuple[float, float] | None,
+    frame_time_ms: float | None,
+) -> NiftiTemplate:
+    """The template of a NIfTI-1 file of uint8 for label maps that come from another format.
+
+    Stored as (X, Y, T), as in CAMUS; as (X, Y, 1, T) where the frame time is known, since only a
+    fourth axis can hold it. Without spacing the header has its default 1.0 and no unit, which
+    reads as unknown. Nothing says where in the body the image lies: both form codes are 0.
+
+    Args:
+        shape: (H, W, T).
+        spacing_mm: (row, col); None = unknown.
+        frame_time_ms: Time between frames in ms; None = unknown.
+    """
+    from nibabel.nifti1 import header_dtype
+
+    h, w, t = shape
+    stored = (w, h, t) if frame_time_ms is None else (w, h, 1, t)
+    row, col = spacing_mm or (1.0, 1.0)
+    header = np.zeros((), header_dtype.newbyteorder("<"))
+    header["sizeof_hdr"], header["magic"], header["vox_offset"] = 348, b"n+1", 352
+    header["datatype"], header["bitpix"], header["scl_slope"] = _UINT8, 8, 1.0
+    header["dim"] = (len(stored), *stored, *[1] * (7 - len(stored)))
+    header["pixdim"] = (1.0, col, row, 1.0, frame_time_ms or 1.0, 1.0, 1.0, 1.0)
+    units = (_MILLIMETER if spacing_mm else 0) + (_MILLISECOND if frame_time_ms else 0)
+    header["xyzt_units"] = units
+    prefix = header.tobytes() + bytes(4)  # four zero bytes: no extension follows
+    dtype: Number = np.dtype(np.uint8)
+    return NiftiTemplate(prefix, stored, dtype, 1.0, 0.0, spacing_mm, frame_time_ms, ())
+
+
 def read(path: Path) -> tuple[NDArray[np.uint8], NiftiTemplate]:
     """Label values of a NIfTI file, shape (H, W, T) = (Y, X, T), and its template.
 
@@ -86,13 +122,16 @@ def read(path: Path) -> tuple[NDArray[np.uint8], NiftiTemplate]:
         FileError: Absent, empty, damaged, not NIfTI, or of a shape or type that is no label map.
         LabelError: Values that are no labels: NaN, fractions, below 0 or above 255.
     """
-    content = _content(path)
-    header = parse_header(content, path)
+    packed = _packed(path)
+    header = parse_header(_start(packed, _LARGEST_HEADER, path), path)
     shape = stored_shape(header, path)
     x, y, t = planar_shape(shape, path)
+    require_pixels((x, y, t), path)
     dtype = stored_dtype(header, path)
     offset = pixel_offset(header, path)
-    expected, found = x * y * t * dtype.itemsize, max(0, len(content) - offset)
+    expected = x * y * t * dtype.itemsize
+    content = _start(packed, offset + expected, path)
+    found = max(0, len(content) - offset)
     if found < expected:
         raise FileError(
             f"{path}: is cut short: its header promises {expected} bytes of pixels, {found} are "
@@ -172,12 +211,14 @@ def header_bytes(path: Path) -> bytes:
     Raises:
         FileError: Absent, damaged or not NIfTI.
     """
-    content = _content(path)
-    return content[: pixel_offset(parse_header(content, path), path)]
+    packed = _packed(path)
+    header = parse_header(_start(packed, _LARGEST_HEADER, path), path)
+    offset = pixel_offset(header, path)
+    return _start(packed, offset, path)[:offset]
 
 
-def _content(path: Path) -> bytes:
-    """Decompressed content; compression and name must agree."""
+def _packed(path: Path) -> bytes:
+    """Content as it lies on the disk; compression and name must agree."""
     content = file_bytes(path)
     named_gzip = path.name.lower().endswith(".gz")
     if named_gzip != content.startswith(_GZIP_MAGIC):
@@ -187,11 +228,16 @@ def _content(path: Path) -> bytes:
             else ("is gzip-compressed but not named .gz", "rename it to .nii.gz")
         )
         raise FileError(f"{path}: {fact}; {way_out} if it is a NIfTI file")
-    if not named_gzip:
-        return content
+    return content
+
+
+def _start(packed: bytes, size: int, path: Path) -> bytes:
+    """The first `size` bytes of the decompressed content; a byte more proves the checksum."""
+    if not packed.startswith(_GZIP_MAGIC):
+        return packed
     try:
-        return gzip.decompress(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        return unpack(packed, size + 1, GZIP)
+    except (EOFError, zlib.error) as error:
         raise FileError(
             f"{path}: its gzip compression is damaged or cut short ({error}); copy or export it "
             "again"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cardiovae.errors import FileError
 from cardiovae.io.content import positive, spacing_without_unit
+from cardiovae.io.limits import MAX_HEADER_BYTES
 
 Number = np.dtype[np.generic]
 
@@ -105,7 +106,7 @@ def pixel_offset(header: NDArray[Any], source: object) -> int:
     """Where the pixels start; 0 means unset, and then they follow the extension flag.
 
     Raises:
-        FileError: A place within the header.
+        FileError: A place within the header, or absurdly far behind it.
     """
     lowest = header.nbytes + 4
     offset = float(header["vox_offset"])
@@ -113,6 +114,11 @@ def pixel_offset(header: NDArray[Any], source: object) -> int:
         raise FileError(
             f"{source}: its header puts the pixels at byte {offset:g}, before {lowest} where they "
             "may start; export it again"
+        )
+    if offset > MAX_HEADER_BYTES:
+        raise FileError(
+            f"{source}: its header puts the pixels at byte {offset:g}, after {MAX_HEADER_BYTES} "
+            "where they must start; export it again"
         )
     return max(lowest, int(offset))
 

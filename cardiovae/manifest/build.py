@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from cardiovae.errors import CardiovaeError, FileError
 from cardiovae.io.content import view_from_name
 from cardiovae.io.digest import content_sha256
-from cardiovae.io.inputs import SUFFIXES, stem
+from cardiovae.io.formats import SUFFIXES
+from cardiovae.io.inputs import stem
 from cardiovae.labels import LabelScheme
 from cardiovae.manifest.camus import image_quality
 from cardiovae.manifest.echonet import VIDEOS, Video, read_file_list

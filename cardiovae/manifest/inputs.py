@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cardiovae.errors import ConfigError, FileError
 from cardiovae.io.files import LabelFile, open_sequence
-from cardiovae.io.inputs import find_inputs, is_supported, stem
+from cardiovae.io.inputs import Found, is_supported, search_inputs, stem
 from cardiovae.labels import LabelScheme
 from cardiovae.manifest.files import SUFFIXES, read_manifest
 from cardiovae.manifest.schema import Entry, Manifest, name_key
@@ -92,6 +92,7 @@ def gather_inputs(
     found: dict[str, Input] = {}
     listed: list[Input] = []
     unmatched: list[tuple[str, str]] = []
+    remarks: dict[str, None] = {}
     for argument in arguments:
         try:
             path = Path(argument).expanduser()
@@ -102,12 +103,13 @@ def gather_inputs(
                     raise FileError(f"{path}: has a heading and no entry; add a line per sequence")
             else:
                 plain = _plain(argument, results=results)
-                found.update((os.path.abspath(p), Input(p)) for p in plain)  # noqa: PTH100
+                found.update((os.path.abspath(p), Input(p)) for p in plain.paths)  # noqa: PTH100
+                remarks.update(dict.fromkeys(plain.remarks))
         except FileError as error:
             unmatched.append((argument, str(error)))
     found.update(_distinct(listed))
     inputs = tuple(sorted(found.values(), key=lambda item: item.path))
-    return Gathered(inputs, tuple(unmatched))
+    return Gathered(inputs, tuple(unmatched), tuple(remarks))
 
 
 def is_manifest(path: Path) -> bool:
@@ -166,21 +168,22 @@ def _input(manifest: Manifest, entry: Entry) -> Input:
     )
 
 
-def _plain(argument: str, *, results: bool) -> list[Path]:
+def _plain(argument: str, *, results: bool) -> Found:
     """Label maps that an argument names, without what a correction left beside its results.
 
     Raises:
         FileError: None.
     """
-    matches = find_inputs([argument])
-    if not Path(argument).expanduser().is_file():
-        matches = [path for path in matches if _is_input(path, results=results)]
+    found = search_inputs([argument])
+    matches = found.paths
+    if matches != (Path(argument).expanduser(),):
+        matches = tuple(path for path in matches if _is_input(path, results=results))
     if not matches:
         raise FileError(
             f"{argument}: holds nothing but results of 'cardiovae correct'; name a file among "
             "them in full to use it again"
         )
-    return matches
+    return Found(matches, found.remarks)
 
 
 def _is_input(path: Path, *, results: bool) -> bool:
