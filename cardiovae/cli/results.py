@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from cardiovae.correction.record import Correction
     from cardiovae.io import LabelFile
 
+REPORT_FOLDERS = ("assets", "cines", "data", "pages", "thumbs")
+"""Where the report over all inputs keeps its files, beside the folders of the inputs."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -103,7 +106,19 @@ def folder_names(paths: Sequence[Path]) -> dict[Path, Path]:
         ['a/x', 'b/x']
         >>> [str(n) for n in folder_names([Path("a/x.nii.gz"), Path("a/x.mha")]).values()]
         ['x.nii.gz', 'x.mha']
+        >>> [str(n) for n in folder_names([Path("data.nii"), Path("b.nii")]).values()]
+        ['_data', 'b']
     """
+    return {path: _unreserved(name) for path, name in _distinct_names(paths).items()}
+
+
+def _unreserved(name: Path) -> Path:
+    """A name that leaves the folders of the report over all inputs free."""
+    first = name.parts[0]
+    return Path(f"_{first}", *name.parts[1:]) if first.casefold() in REPORT_FOLDERS else name
+
+
+def _distinct_names(paths: Sequence[Path]) -> dict[Path, Path]:
     from cardiovae.io import stem
 
     names = {path: Path(stem(path)) for path in paths}

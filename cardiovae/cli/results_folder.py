@@ -14,7 +14,6 @@ from cardiovae.cli.batching import Batch
 from cardiovae.cli.cases import Tally
 from cardiovae.cli.outcome import (
     INDEX,
-    PICTURES,
     RUN,
     TABLES,
     Totals,
@@ -23,6 +22,7 @@ from cardiovae.cli.outcome import (
     write_outcome,
     write_run,
 )
+from cardiovae.cli.results import REPORT_FOLDERS
 from cardiovae.errors import ConfigError, FileError
 
 SHOWN = 3
@@ -90,7 +90,7 @@ def clear(folder: Path) -> None:
     """Remove what an earlier run wrote into a folder of results, run.json last."""
     if not (folder / RUN).exists():
         return
-    for name in (*PICTURES, "pages", "assets", "data"):
+    for name in REPORT_FOLDERS:
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
     tables = [name for of in TABLES for name in (of, str(Path(of).with_suffix(".parquet")))]
