@@ -101,16 +101,17 @@ class LabelScheme:
         Raises:
             LabelError: A value that the scheme does not name.
         """
-        present = np.unique(values)
         known = {0, *self.values.values()}
-        unknown = [int(v) for v in present if int(v) not in known]
+        unknown = [v for v in values_present(values) if v not in known]
         if unknown:
             named = ", ".join(f"{s.name.lower()}={v}" for s, v in self.values.items())
             raise LabelError(
                 f"label values {unknown[:6]} are not in the scheme '{self.name}' ({named}, "
                 "background=0); give the mapping with --labels lv=..,myo=..,la=.."
             )
-        labels = np.zeros(values.shape, np.uint8)
+        if all(structure == value for structure, value in self.values.items()):
+            return values.astype(np.uint8)
+        labels = np.zeros_like(values, np.uint8)
         for structure, value in self.values.items():
             labels[values == value] = structure
         return labels
@@ -130,6 +131,19 @@ LV_ONLY = LabelScheme("lv", {Label.LV: 1})
 SCHEMES: Mapping[str, LabelScheme] = MappingProxyType(
     {scheme.name: scheme for scheme in (CAMUS, LV_MYO, LV_ONLY)}
 )
+
+
+def values_present(values: NDArray[np.integer]) -> list[int]:
+    """The different values of a map, any shape, sorted.
+
+    Examples:
+        >>> values_present(np.array([[0, 3], [3, 1]]))
+        [0, 1, 3]
+    """
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    if low < 0 or high > len(STRUCTURES):  # sorting or counting all pixels takes ten times as long
+        return [int(v) for v in np.unique(values)]
+    return [v for v in range(high + 1) if (values == v).any()]
 
 
 def label_scheme(text: str) -> LabelScheme:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import STRUCTURES, Label, values_present
 
 VIEWS = ("A2C", "A4C")
 
@@ -50,7 +50,7 @@ class EchoSequence:
         if labels.dtype != np.uint8:
             raise CardiovaeError(f"{self.source}: labels are uint8, got {labels.dtype}")
         allowed = {Label.BACKGROUND, *self.structures}
-        unknown = [int(v) for v in np.unique(labels) if int(v) not in allowed]
+        unknown = [v for v in values_present(labels) if v not in allowed]
         if unknown:
             raise CardiovaeError(
                 f"{self.source}: label values {unknown} are not among the annotated structures "
@@ -70,7 +70,7 @@ class EchoSequence:
             )
         if self.view is not None and self.view not in VIEWS:
             raise CardiovaeError(f"{self.source}: view is one of {VIEWS} or None, got {self.view}")
-        frozen = labels.copy()
+        frozen = labels.copy(order="K")  # of a file whose frames lie one after another
         frozen.flags.writeable = False
         object.__setattr__(self, "labels", frozen)
 
