@@ -1,4 +1,6 @@
-"""One self-contained HTML page about one correction: a view of `audit.json` and the label maps.
+"""Self-contained HTML: a page about one correction, a folder about a batch (`batch`).
+
+Each is a view of records, `audit.json` or those of a run, and of label maps.
 
 Figures and pictures are pure functions, data in and SVG text or PNG bytes out, for other pages to
 use. Nothing here measures: what the page says stands in the record.

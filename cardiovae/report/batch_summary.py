@@ -1,0 +1,303 @@
+"""What the first page of a batch says about all its rows together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cardiovae.evaluation.agreement import agreement
+from cardiovae.evaluation.bootstrap import Interval
+from cardiovae.evaluation.proportion import wilson, wilson_by_cluster
+from cardiovae.report.batch_rows import NOT_JUDGED, Change, Row, Rule
+from cardiovae.report.wording import count, is_number, with_unit
+
+N_EXAMPLES = 5
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A key figure; `good` colors it, None does not."""
+
+    title: str
+    value: str
+    note: str
+    good: bool | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sequence that breaks a rule, and where."""
+
+    row: Row
+    frame: int
+    value: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One rule over the whole batch, by sequence and by frame."""
+
+    index: int
+    rule: Rule
+    n_judged: int
+    n_failed: int
+    n_unmeasured: int
+    n_frames: int
+    share: Interval
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A part of the batch; shares are those of what passes."""
+
+    name: str
+    value: str
+    n: int
+    n_unreadable: int
+    sequences: Interval
+    frames: Interval
+
+
+@dataclass(frozen=True)
+class Fixes:
+    """What a correction did under one rule, in frames."""
+
+    rule: Rule
+    n_failed: int
+    n_fixed: int
+    n_broken: int
+
+
+def readable_rows(rows: Iterable[Row]) -> list[Row]:
+    """The rows of inputs that could be read."""
+    return [row for row in rows if row.verdict != "E"]
+
+
+def sequence_share(rows: Iterable[Row]) -> Interval:
+    """Share of readable sequences that pass."""
+    verdicts = [row.verdict for row in readable_rows(rows)]
+    return wilson(verdicts.count("P"), len(verdicts))
+
+
+def frame_share(rows: Iterable[Row]) -> Interval:
+    """Share of frames that pass; the interval knows that frames of a sequence are alike."""
+    read = readable_rows(rows)
+    return wilson_by_cluster(
+        [row.n_frames - row.n_implausible for row in read], [row.n_frames for row in read]
+    )
+
+
+def percent(share: float) -> str:
+    """A share in words, never rounded to a bare 0 or 100 % that it is not.
+
+    Examples:
+        >>> percent(0.5), percent(0.99996), percent(1.0), percent(0.0)
+        ('50.0 %', '> 99.9 %', '100 %', '0 %')
+    """
+    if not math.isfinite(share):
+        return "unknown"
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    text = f"{100 * share:.1f} %"
+    return {"0.0 %": "< 0.1 %", "100.0 %": "> 99.9 %"}.get(text, text)
+
+
+def span(share: Interval) -> str:
+    """The bounds of a share in words; empty without."""
+    if not math.isfinite(share.low):
+        return ""
+    return f"95 % interval {100 * share.low:.1f} to {100 * share.high:.1f} %"
+
+
+def headline(rows: Sequence[Row], findings: Sequence[Finding]) -> str:
+    """What a reader in a hurry has to know."""
+    read = readable_rows(rows)
+    bad = sum(row.verdict != "P" for row in read)
+    n_errors = len(rows) - len(read)
+    if not read:
+        words = "No sequence could be read"
+    elif not bad:
+        words = f"All {count(len(read), 'sequence')} pass" if len(read) > 1 else "It passes"
+    else:
+        words = f"{bad:,} of {count(len(read), 'sequence')} {_does(bad)} not pass"
+        common = [f for f in findings if f.n_failed][:3]
+        if common:
+            words += ", most often: " + ", ".join(
+                f"{f.rule.label} ({f.n_failed:,})" for f in common
+            )
+    if n_errors and read:
+        words += f"; {count(n_errors, 'file')} could not be read"
+    return words + "."
+
+
+def _does(n: int) -> str:
+    return "does" if n == 1 else "do"
+
+
+def tiles(rows: Sequence[Row], gates: Mapping[str, Any]) -> list[Tile]:
+    """The strip of verdicts."""
+    read = readable_rows(rows)
+    n_errors = len(rows) - len(read)
+    sequences, frames = sequence_share(rows), frame_share(rows)
+    n_passed = sum(row.verdict == "P" for row in read)
+    n_frames = sum(row.n_frames for row in read)
+    n_good = n_frames - sum(row.n_implausible for row in read)
+    unreadable = count(n_errors, "file") + " unreadable" if n_errors else "all readable"
+    return [
+        Tile("files", f"{len(rows):,}", unreadable, good=not n_errors),
+        Tile(
+            "plausible sequences",
+            percent(sequences.value),
+            f"{n_passed:,} of {len(read):,}; {span(sequences)}".rstrip("; "),
+            good=n_passed == len(read) if read else None,
+        ),
+        Tile(
+            "plausible frames",
+            percent(frames.value),
+            f"{n_good:,} of {n_frames:,}; {span(frames)}".rstrip("; "),
+            good=n_good == n_frames if n_frames else None,
+        ),
+        _gate_tile(gates),
+    ]
+
+
+def _gate_tile(gates: Mapping[str, Any]) -> Tile:
+    asked = {name: value for name, value in gates.items() if name != "met" and value is not None}
+    if not asked or "met" not in gates:
+        return Tile("gate", "none", "asked for neither --fail-on nor --max-implausible")
+    note = "; ".join(f"{name.replace('_', ' ')}: {_gate(value)}" for name, value in asked.items())
+    return Tile("gate", "met" if gates["met"] else "not met", note, good=bool(gates["met"]))
+
+
+def _gate(value: Any) -> str:
+    return f"{100 * value:g} %" if isinstance(value, float) else str(value)
+
+
+def findings_of(rows: Sequence[Row], rules: Sequence[Rule]) -> list[Finding]:
+    """One finding per rule that some sequence was judged by, the most frequent first."""
+    found = [_finding(readable_rows(rows), rule, k) for k, rule in enumerate(rules)]
+    return sorted(
+        (f for f in found if f.n_judged), key=lambda f: (-f.n_failed, -f.n_unmeasured, f.index)
+    )
+
+
+def _finding(rows: Sequence[Row], rule: Rule, k: int) -> Finding:
+    judged = [row for row in rows if row.letters[k] != NOT_JUDGED]
+    failed = [row for row in judged if row.letters[k] == "F"]
+    worst = sorted(failed, key=lambda row: (-rule.excess(row.values[k]), row.source))
+    return Finding(
+        index=k,
+        rule=rule,
+        n_judged=len(judged),
+        n_failed=len(failed),
+        n_unmeasured=sum(row.letters[k] == "N" for row in judged),
+        n_frames=sum(row.failed[k] for row in failed),
+        share=wilson(len(failed), len(judged)),
+        examples=tuple(
+            Example(row, row.frames[k], with_unit(row.values[k], rule.unit, 3))
+            for row in worst[:N_EXAMPLES]
+        ),
+    )
+
+
+def groups_of(rows: Sequence[Row]) -> list[Group]:
+    """The batch by view and by every subgroup, where there are several."""
+    found = []
+    for name in ["view", *sorted({name for row in rows for name, _ in row.subgroups})]:
+        parts: dict[str, list[Row]] = {}
+        for row in rows:
+            value = row.view if name == "view" else dict(row.subgroups).get(name, "")
+            parts.setdefault(value, []).append(row)
+        if len(parts) > 1:
+            found += [_group(name, value, parts[value]) for value in sorted(parts)]
+    return found
+
+
+def _group(name: str, value: str, rows: Sequence[Row]) -> Group:
+    n_read = len(readable_rows(rows))
+    return Group(name, value, n_read, len(rows) - n_read, sequence_share(rows), frame_share(rows))
+
+
+def change_tiles(rows: Sequence[Row]) -> list[Tile]:
+    """Before and after in key figures; none where nothing was corrected."""
+    changes = [row.change for row in rows if row.change is not None]
+    if not changes:
+        return []
+    passed = [row.verdict for row in rows if row.change is not None].count("P")
+    was = sum(change.verdict == "P" for change in changes)
+    fixed, broken = (sum(sum(getattr(c, name)) for c in changes) for name in ("fixed", "broken"))
+    return [
+        Tile(
+            "sequences that pass",
+            f"{was:,} → {passed:,}",
+            f"of {len(changes):,}; {_statuses(changes)}",
+            good=passed >= was,
+        ),
+        Tile("findings fixed", f"{fixed:,}", "one per criterion and frame", good=None),
+        Tile("newly broken", f"{broken:,}", "must be 0", good=not broken),
+        _share_tile(changes),
+        _ejection_tile(changes),
+    ]
+
+
+def _statuses(changes: Sequence[Change]) -> str:
+    names = [change.status for change in changes]
+    return ", ".join(f"{names.count(n):,} {n.replace('_', ' ')}" for n in sorted(set(names)))
+
+
+def _share_tile(changes: Sequence[Change]) -> Tile:
+    shares = np.array([c.share for c in changes if is_number(c.share)])
+    title = "labeled pixels changed"
+    if not shares.size:
+        return Tile(title, "unknown", "in no record")
+    middle, high = np.percentile(shares, (50, 95)).tolist()
+    note = f"median; 95 % of sequences below {percent(high)}, at most {percent(shares.max())}"
+    return Tile(title, percent(middle), note)
+
+
+def _ejection_tile(changes: Sequence[Change]) -> Tile:
+    pairs = [(c.ef_after, c.ef_before) for c in changes]
+    known = np.array([p for p in pairs if is_number(p[0]) and is_number(p[1])]).reshape(-1, 2)
+    title = "ejection fraction, after minus before"
+    if not len(known):
+        return Tile(title, "unknown", "measurable in no sequence before and after")
+    found = agreement(
+        known[:, 0], known[:, 1], range(len(known)), rng=np.random.default_rng(0), n_resamples=0
+    )
+    largest = float(np.abs(known[:, 0] - known[:, 1]).max())
+    limits = ""
+    if math.isfinite(found.lower_limit.value):
+        bounds = (_signed(found.lower_limit.value), _signed(found.upper_limit.value))
+        limits = f"95 % of shifts from {bounds[0]} to {bounds[1]}; "
+    note = f"mean, in points, of {count(len(known), 'sequence')}; {limits}largest {largest:.1f}"
+    return Tile(title, _signed(found.bias.value), note)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}".replace("-", MINUS)
+
+
+def fixes_of(rows: Sequence[Row], rules: Sequence[Rule]) -> list[Fixes]:
+    """What a correction did, rule by rule, where it did anything."""
+    changes = [row.change for row in rows if row.change is not None]
+
+    def total(of: Callable[[Change], Sequence[int]], k: int) -> int:
+        return sum(of(change)[k] for change in changes)
+
+    found = [
+        Fixes(
+            rule,
+            total(lambda c: c.failed, k),
+            total(lambda c: c.fixed, k),
+            total(lambda c: c.broken, k),
+        )
+        for k, rule in enumerate(rules)
+    ]
+    shown = [f for f in found if f.n_failed or f.n_fixed or f.n_broken]
+    return sorted(shown, key=lambda f: (-f.n_broken, -f.n_failed))
