@@ -46,14 +46,16 @@
 
   function said() {
     const n = Object.values(decisions).filter(([decision]) => decision).length;
+    const bare = Object.keys(decisions).length - n;
+    const notes = bare ? `; ${bare === 1 ? "a note" : bare + " notes"} without a decision will not be saved` : "";
     const where = kept ? "kept in this browser" : "this browser keeps nothing: save before you leave";
-    one("#saved").textContent = n ? `${n} decided, ${where}` : kept ? "" : where;
+    one("#saved").textContent = n ? `${n} decided, ${where}${notes}` : kept ? notes.slice(2) : where;
   }
 
   function csv() {
     const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     const lines = rows
-      .filter((row) => decisions[row.id])
+      .filter(decisionOf)
       .map((row) => [row.source, row.sha256, decisionOf(row), noteOf(row)].map(quoted).join(","));
     return ["source,sha256,decision,note", ...lines, ""].join("\n");
   }
@@ -91,7 +93,7 @@
     ...C.groups.map((name, k) => ({ name, cls: "wide", by: (r) => r.groups[k], show: (r) => r.groups[k] || "–" })),
     ...(rows.some((r) => r.done) ? [
       { name: "correction", cls: "wide", by: (r) => r.done?.status ?? "", show: (r) => r.done?.status.replaceAll("_", " ") ?? "–" },
-      { name: "failing before", cls: "num wide", by: (r) => -(r.done?.was ?? -1), show: (r) => r.done?.was ?? "–" },
+      { name: "frames before", cls: "num wide", by: (r) => -(r.done?.was ?? -1), show: (r) => r.done?.was ?? "–" },
       { name: "changed", cls: "num wide", by: (r) => -(r.done?.share ?? -1), show: (r) => percent(r.done?.share) },
       { name: "EF shift", cls: "num wide", by: (r) => -Math.abs(r.done?.shift ?? 0), show: (r) => (r.done?.shift == null ? "–" : C.number(r.done.shift)) },
       { name: "newly broken", cls: "num wide", by: (r) => -(r.done?.broken ?? 0), show: (r) => r.done?.broken ?? "–" },
