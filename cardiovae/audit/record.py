@@ -158,8 +158,12 @@ def findings_of(c: Mapping[str, Any]) -> list[Finding]:
 
 def _frame_counts(record: Mapping[str, Any], letters: str) -> list[int]:
     """How many criteria say one of `letters`, for every frame."""
-    columns = [c["verdicts"] for c in record["criteria"] if not c["whole"]]
-    return [sum(c[t] in letters for c in columns) for t in range(record["n_frames"])]
+    counts = [0] * record["n_frames"]
+    for c in record["criteria"]:
+        verdicts = c["verdicts"]
+        if not c["whole"] and any(letter in verdicts for letter in letters):  # few say any
+            counts = [n + (v in letters) for n, v in zip(counts, verdicts, strict=True)]
+    return counts
 
 
 def count(record: Mapping[str, Any], letter: str) -> int:

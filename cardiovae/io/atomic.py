@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,10 +51,7 @@ def staged(path: Path, *, overwrite: bool = False, folder: bool = False) -> Iter
                 _move_all(Path(place), path, overwrite=overwrite)
         complete = True
     except OSError as error:
-        raise FileError(
-            f"{path}: cannot be written ({error.strerror or error}); check the folder's "
-            "permissions and free space, or write elsewhere with -o"
-        ) from error
+        raise _refused(path, error) from error
     finally:
         if not complete:
             for parent in made:
@@ -95,6 +92,42 @@ def write_bytes(path: Path, content: bytes, *, overwrite: bool = False) -> None:
         target.write_bytes(content)
 
 
+@contextmanager
+def staging(folder: Path) -> Iterator[Callable[[Path, bytes], None]]:
+    """A function that writes files into `folder`, each whole or not at all, one by one.
+
+    For many files: one hidden folder serves them all. Files of the same name are replaced, and
+    those that are written stay when the block fails.
+
+    Args:
+        folder: Where the paths given to the function begin; it and their folders are made.
+
+    Yields:
+        The function, of a path relative to `folder` and its content.
+
+    Raises:
+        FileError: The file system refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        own = tempfile.TemporaryDirectory(prefix=".cardiovae-", dir=folder)
+    except OSError as error:
+        raise _refused(folder, error) from error
+
+    def write(path: Path, content: bytes) -> None:
+        target = folder / path
+        try:
+            target.parent.mkdir(exist_ok=True)
+            file = Path(own.name) / path.name
+            file.write_bytes(content)
+            file.replace(target)
+        except OSError as error:
+            raise _refused(target, error) from error
+
+    with own:
+        yield write
+
+
 def write_text(path: Path, content: str, *, overwrite: bool = False) -> None:
     """Write `content` to `path` as UTF-8, whole or not at all.
 
@@ -102,6 +135,13 @@ def write_text(path: Path, content: str, *, overwrite: bool = False) -> None:
         FileError: See `staged`.
     """
     write_bytes(path, content.encode(), overwrite=overwrite)
+
+
+def _refused(path: Path, error: OSError) -> FileError:
+    return FileError(
+        f"{path}: cannot be written ({error.strerror or error}); check the folder's "
+        "permissions and free space, or write elsewhere with -o"
+    )
 
 
 def _move_all(folder: Path, path: Path, *, overwrite: bool) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.io.atomic import refuse_to_replace, write_bytes
+from cardiovae.io.atomic import refuse_to_replace, staging
 from cardiovae.labels import STRUCTURES
 from cardiovae.report import batch_summary as summary
 from cardiovae.report import palette
@@ -89,17 +89,19 @@ def write_batch_report(
     template = environment.get_template("batch_page.html")
     rules, have = rules_of(run), _pictures(folder)
     rows: list[Row] = []
-    for record in records() if callable(records) else records:
-        row = row_of(record, rules)
-        rows.append(row)
-        if _has_page(row, pages):
-            cine = row.id in have[CINES]
-            text = sequence_page(template, record, row, rules, cine=cine)
-            _write(folder / "pages" / f"{row.id}.html", text)
-    batch = Batch.of(rows, rules)
-    flags = [_flags(row, have, pages) for row in batch.rows]
-    _write_shared(folder, environment, batch, flags)
-    _write(index, _index(environment, folder, run, batch, flags))
+    with staging(folder) as write:
+        for record in records() if callable(records) else records:
+            row = row_of(record, rules)
+            rows.append(row)
+            if _has_page(row, pages):
+                cine = row.id in have[CINES]
+                text = sequence_page(template, record, row, rules, cine=cine)
+                write(Path("pages", f"{row.id}.html"), _encoded(text))
+        batch = Batch.of(rows, rules)
+        flags = [_flags(row, have, pages) for row in batch.rows]
+        for name, text in _shared(environment, batch, flags):
+            write(Path(name), _encoded(text))
+        write(Path(index.name), _encoded(_index(environment, folder, run, batch, flags)))
     return index
 
 
@@ -152,26 +154,25 @@ def _flags(row: Row, have: Mapping[str, set[str]], pages: Pages) -> int:
     )
 
 
-def _write(path: Path, text: str) -> None:
+def _encoded(text: str) -> bytes:
     """File names may hold bytes that are no text; they are shown by their numbers."""
-    write_bytes(path, text.encode("utf-8", "backslashreplace"), overwrite=True)
+    return text.encode("utf-8", "backslashreplace")
 
 
-def _write_shared(
-    folder: Path, environment: Environment, batch: Batch, flags: Iterable[int]
-) -> None:
-    """Styles, scripts and data."""
+def _shared(
+    environment: Environment, batch: Batch, flags: Sequence[int]
+) -> Iterator[tuple[str, str]]:
+    """Styles, scripts and data: name and text."""
     look = {"palette": palette, "structures": _structures()}
-    _write(folder / "assets" / "style.css", environment.get_template("batch.css").render(look))
+    yield "assets/style.css", environment.get_template("batch.css").render(look)
+    templates = resources.files("cardiovae.report") / "templates"
     for name in SCRIPTS:
-        source = str(resources.files("cardiovae.report") / "templates" / f"batch_{name}")
-        _write(folder / "assets" / name, Path(source).read_text(encoding="utf-8"))
-    _write(folder / "data" / "summary.js", summary_script(batch))
-    marks = list(flags)
-    for number, text in enumerate(row_scripts(batch, marks)):
-        _write(folder / "data" / f"rows-{number:03d}.js", text)
-    paged = (row for row, flag in zip(batch.rows, marks, strict=True) if flag & HAS_PAGE)
-    _write(folder / "data" / "order.js", order_script(paged))
+        yield f"assets/{name}", (templates / f"batch_{name}").read_text(encoding="utf-8")
+    yield "data/summary.js", summary_script(batch)
+    for number, text in enumerate(row_scripts(batch, flags)):
+        yield f"data/rows-{number:03d}.js", text
+    paged = (row for row, flag in zip(batch.rows, flags, strict=True) if flag & HAS_PAGE)
+    yield "data/order.js", order_script(paged)
 
 
 def _structures() -> list[tuple[str, str]]:
@@ -183,7 +184,7 @@ def _index(
     folder: Path,
     run: Mapping[str, Any],
     batch: Batch,
-    flags: list[int],
+    flags: Sequence[int],
 ) -> str:
     rows = batch.rows
     findings = summary.findings_of(rows, batch.rules)

@@ -100,10 +100,11 @@ def _even(values: Values, rule: Rule, known: Values) -> Bins:
     step = width / PER_SIDE
     below = math.ceil(min(max((anchors[0] - min(tails)) / step, 1), PER_SIDE))
     above = math.ceil(min(max((max(tails) - anchors[-1]) / step, 1), PER_SIDE))
-    inside = PER_SIDE if len(anchors) > 1 and anchors[1] > anchors[0] else 0
-    edges = [anchors[0] + k * step for k in range(-below, inside + above + 1)]
-    edges[below] = anchors[0]
-    edges[below + inside] = anchors[-1]
+    # Two limits that are one value have a range of that value alone between them.
+    inside = 0 if len(anchors) == 1 else PER_SIDE if anchors[1] > anchors[0] else 1
+    edges = [anchors[0] - k * step for k in range(below, 0, -1)]
+    edges += np.linspace(anchors[0], anchors[-1], inside + 1).tolist()
+    edges += [anchors[-1] + k * step for k in range(1, above + 1)]
     # A value that is a limit passes: it belongs to the range on the inner side of it.
     index = np.searchsorted(edges, values, side="left") - 1
     if rule.low is not None:

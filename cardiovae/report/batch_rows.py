@@ -65,7 +65,7 @@ class Change:
     """What a correction did to a sequence.
 
     `fixed` counts, for each rule, the frames that did not pass before and pass now, `broken`
-    those that passed before and do not now; `failed` those that failed before.
+    those that passed before and do not now; `open` those that did not pass before.
     """
 
     status: str
@@ -77,7 +77,7 @@ class Change:
     verdict: str
     n_implausible: int
     worst_frame: int
-    failed: array[int]
+    open: array[int]
     fixed: array[int]
     broken: array[int]
 
@@ -161,7 +161,7 @@ def rules_of(run: Mapping[str, Any]) -> tuple[Rule, ...]:
             low=c["low"],
             high=c["high"],
             source=c["source"],
-            motion=c["set"] == run["temporal"],
+            motion=bool(c.get("signal")) or c["set"] == run["temporal"],
         )
         for c in run["criteria"]
     )
@@ -199,7 +199,7 @@ def row_of(record: Mapping[str, Any], rules: Sequence[Rule]) -> Row:
         letters="".join(_letter(c["verdicts"]) if c else NOT_JUDGED for c in found),
         values=values,
         frames=frames,
-        failed=_failures(found),
+        failed=_counts(found, "F"),
         text="; ".join(record.get("notes", ())),
         change=_change(record, found, rules) if record.get("before") else None,
     )
@@ -248,7 +248,7 @@ def _change(
         verdict=_verdict(before),
         n_implausible=len(implausible_frames(before)),
         worst_frame=_worst(before),
-        failed=_failures(old),
+        open=_counts(old, "FN"),
         fixed=array("I", (sum(a != "P" and b == "P" for a, b in pair) for pair in pairs)),
         broken=array("I", (sum(a == "P" and b != "P" for a, b in pair) for pair in pairs)),
     )
@@ -284,8 +284,9 @@ def _letter(verdicts: str) -> str:
     return next((letter for letter in "FN" if letter in verdicts), "P")
 
 
-def _failures(found: Sequence[Mapping[str, Any] | None]) -> array[int]:
-    return array("I", (c["verdicts"].count("F") if c else 0 for c in found))
+def _counts(found: Sequence[Mapping[str, Any] | None], letters: str) -> array[int]:
+    """Frames with one of the verdicts, by rule."""
+    return array("I", (sum(map(c["verdicts"].count, letters)) if c else 0 for c in found))
 
 
 def _extreme(values: Sequence[float | None], rule: Rule) -> tuple[float, int]:

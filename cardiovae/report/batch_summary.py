@@ -69,7 +69,7 @@ class Fixes:
     """What a correction did under one rule, in frames."""
 
     rule: Rule
-    n_failed: int
+    n_open: int
     n_fixed: int
     n_broken: int
 
@@ -168,15 +168,14 @@ def tiles(rows: Sequence[Row], gates: Mapping[str, Any]) -> list[Tile]:
 
 
 def _gate_tile(gates: Mapping[str, Any]) -> Tile:
-    asked = {name: value for name, value in gates.items() if name != "met" and value is not None}
-    if not asked or "met" not in gates:
-        return Tile("gate", "none", "asked for neither --fail-on nor --max-implausible")
-    note = "; ".join(f"{name.replace('_', ' ')}: {_gate(value)}" for name, value in asked.items())
-    return Tile("gate", "met" if gates["met"] else "not met", note, good=bool(gates["met"]))
-
-
-def _gate(value: Any) -> str:
-    return f"{100 * value:g} %" if isinstance(value, float) else str(value)
+    """Whether the batch may be used, as `--max-implausible` puts it."""
+    if "max_implausible" not in gates:
+        return Tile("gate", "none", "set one with --max-implausible")
+    note = f"at most {100 * gates['max_implausible']:g} % of sequences may not pass"
+    if is_number(gates.get("share")):
+        note += f"; {percent(gates['share'])} do not"
+    met = bool(gates["met"])
+    return Tile("gate", "met" if met else "not met", note, good=met)
 
 
 def findings_of(rows: Sequence[Row], rules: Sequence[Rule]) -> list[Finding]:
@@ -293,11 +292,11 @@ def fixes_of(rows: Sequence[Row], rules: Sequence[Rule]) -> list[Fixes]:
     found = [
         Fixes(
             rule,
-            total(lambda c: c.failed, k),
+            total(lambda c: c.open, k),
             total(lambda c: c.fixed, k),
             total(lambda c: c.broken, k),
         )
         for k, rule in enumerate(rules)
     ]
-    shown = [f for f in found if f.n_failed or f.n_fixed or f.n_broken]
-    return sorted(shown, key=lambda f: (-f.n_broken, -f.n_failed))
+    shown = [f for f in found if f.n_open or f.n_broken]
+    return sorted(shown, key=lambda f: (-f.n_broken, -f.n_open))

@@ -46,14 +46,16 @@
 
   function said() {
     const n = Object.values(decisions).filter(([decision]) => decision).length;
+    const bare = Object.keys(decisions).length - n;
+    const notes = bare ? `; ${bare === 1 ? "a note" : bare + " notes"} without a decision will not be saved` : "";
     const where = kept ? "kept in this browser" : "this browser keeps nothing: save before you leave";
-    one("#saved").textContent = n ? `${n} decided, ${where}` : kept ? "" : where;
+    one("#saved").textContent = n ? `${n} decided, ${where}${notes}` : kept ? notes.slice(2) : where;
   }
 
   function csv() {
     const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     const lines = rows
-      .filter((row) => decisions[row.id])
+      .filter(decisionOf)
       .map((row) => [row.source, row.sha256, decisionOf(row), noteOf(row)].map(quoted).join(","));
     return ["source,sha256,decision,note", ...lines, ""].join("\n");
   }
@@ -91,7 +93,7 @@
     ...C.groups.map((name, k) => ({ name, cls: "wide", by: (r) => r.groups[k], show: (r) => r.groups[k] || "–" })),
     ...(rows.some((r) => r.done) ? [
       { name: "correction", cls: "wide", by: (r) => r.done?.status ?? "", show: (r) => r.done?.status.replaceAll("_", " ") ?? "–" },
-      { name: "failing before", cls: "num wide", by: (r) => -(r.done?.was ?? -1), show: (r) => r.done?.was ?? "–" },
+      { name: "frames before", cls: "num wide", by: (r) => -(r.done?.was ?? -1), show: (r) => r.done?.was ?? "–" },
       { name: "changed", cls: "num wide", by: (r) => -(r.done?.share ?? -1), show: (r) => percent(r.done?.share) },
       { name: "EF shift", cls: "num wide", by: (r) => -Math.abs(r.done?.shift ?? 0), show: (r) => (r.done?.shift == null ? "–" : C.number(r.done.shift)) },
       { name: "newly broken", cls: "num wide", by: (r) => -(r.done?.broken ?? 0), show: (r) => r.done?.broken ?? "–" },
@@ -211,9 +213,9 @@
   function describe(row) {
     one("#panel").hidden = false;
     one("#name").replaceChildren(named(row));
-    const facts = row.frames ? `${row.implausible} of ${row.frames} frames do not pass` : row.text;
+    const facts = row.frames ? `in ${row.implausible} of ${row.frames} frames` : row.text;
     const done = row.done ? `; ${row.done.status.replaceAll("_", " ")}${row.done.reason ? ": " + row.done.reason : ""}` : "";
-    one("#state").replaceChildren(badge(row), ` ${facts}${done}${row.frames && row.text ? "; " + row.text : ""}`);
+    one("#state").replaceChildren(badge(row), ` ${row.verdict === "P" ? "" : facts}${done}${row.frames && row.text ? "; " + row.text : ""}`);
     for (const button of all("[data-decision]")) {
       button.setAttribute("aria-pressed", String(button.dataset.decision === decisionOf(row)));
     }
@@ -276,19 +278,19 @@
 
   function portions() {
     one("#values").classList.toggle("filtered", found.length < rows.length);
+    const counts = new Uint32Array(128 * C.rules.length); // by rule and character
+    for (const { ranges } of found) {
+      for (let k = 0; k < ranges.length; k++) counts[128 * k + ranges.charCodeAt(k)]++;
+    }
     for (const plot of plots) {
-      const counts = {};
-      for (const row of found) {
-        const digit = row.ranges[plot.dataset.rule];
-        if (digit) counts[digit] = (counts[digit] ?? 0) + 1;
-      }
       const whole = new Map(all(".all", plot).map((bar) => [bar.dataset.bin, bar]));
       for (const part of all(".part", plot)) {
         const bar = whole.get(part.dataset.bin);
         const [height, y] = ["height", "y"].map((name) => Number(bar.getAttribute(name)));
-        const share = Math.log1p(counts[Number(part.dataset.bin).toString(36)] ?? 0) / Math.log1p(Number(bar.dataset.n));
-        part.setAttribute("height", height * Math.min(share, 1));
-        part.setAttribute("y", y + height * (1 - Math.min(share, 1)));
+        const n = counts[128 * plot.dataset.rule + digitOf(part).charCodeAt(0)];
+        const share = Math.min(Math.log1p(n) / Math.log1p(bar.dataset.n), 1);
+        part.setAttribute("height", height * share);
+        part.setAttribute("y", y + height * (1 - share));
       }
       for (const bin of all(".bin", plot)) bin.classList.toggle("chosen", chosen(plot, bin));
     }
