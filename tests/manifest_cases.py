@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from audit_cases import heart
 from cli_cases import write
+from PIL import Image
 
 
 def label_map(
@@ -19,6 +20,17 @@ def label_map(
     labels = np.repeat(heart()[:, :, None], n_frames, axis=2)
     labels[0, number, 0] = 1
     return write(path, labels, spacing_mm)
+
+
+def frames(folder: Path, name: str, n_frames: int = 3) -> list[Path]:
+    """The same heart as numbered PNG files, `name` before the number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{name}{t}.png" for t in range(n_frames)]
+    for t, file in enumerate(files):
+        labels = heart()
+        labels[0, t] = 1
+        Image.fromarray(labels).save(file)
+    return files
 
 
 def cohort(folder: Path, n_patients: int = 3) -> Path:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_cases import Terminal, run, truncated, write
-from manifest_cases import cohort, label_map
+from cli_cases import ISLAND_MM2, Terminal, broken, run, sound, truncated, write
+from manifest_cases import cohort, frames, label_map
 
 from cardiovae.manifest.files import read_manifest
 
@@ -233,6 +233,29 @@ def test_a_file_that_is_not_listed_is_a_note(built, capsys):
     assert "unlisted (1)" in run(capsys, *VERIFY, built).out
 
 
+def test_a_series_of_png_files_is_one_entry_and_each_of_its_frames_counts(tmp_path, capsys):
+    one = frames(tmp_path / "data/one", "p1_4CH_")
+    two = [*frames(tmp_path / "data/two", "p2_2CH_"), *frames(tmp_path / "data/two", "p2_4CH_")]
+    assert run(capsys, *BUILD, tmp_path / "data").code == 0
+    path = tmp_path / "data/manifest.csv"
+    assert [(row["labels_path"], row["view"]) for row in rows(path)] == [
+        ("one", ""),
+        ("two/p2_2CH_*.png", "A2C"),
+        ("two/p2_4CH_*.png", "A4C"),
+    ]
+    names = [row["sequence_id"] for row in rows(path)]
+    assert names == ["one", "p2_2CH", "p2_4CH"]
+    assert found(capsys, path) == (0, {})
+    one[2].unlink()
+    shutil.copy(two[1], two[2])
+    for file in two[3:]:
+        file.unlink()
+    code, kinds = found(capsys, path)
+    assert code == 3
+    assert kinds.pop("unlisted") == ["two"]  # what is left there now goes by that name
+    assert kinds == {"changed": ["one", "p2_2CH"], "missing": ["p2_4CH"]}
+
+
 def test_people_see_the_first_findings_of_a_kind_or_all(tmp_path, capsys):
     data = cohort(tmp_path / "data", n_patients=6)
     assert run(capsys, *BUILD, data).code == 0
@@ -289,6 +312,106 @@ def test_a_terminal_sees_progress_and_a_pipe_does_not(built, capsys, monkeypatch
     monkeypatch.setattr("sys.stderr", stream)
     assert run(capsys, *VERIFY, built).code == 0
     assert "verifying" in stream.getvalue()
+
+
+# as input of a verb
+
+
+def listed(folder: Path, *lines: str, columns: str = "") -> Path:
+    path = folder / "m.csv"
+    heading = f"sequence_id,labels_path{columns}"
+    path.write_text("\n".join([heading, *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+SPACING = ",spacing_row_mm,spacing_col_mm"
+
+
+def island(record: dict) -> float | None:
+    """Area in mm2 of the island that `broken` draws, None = not measurable."""
+    (finding,) = [
+        finding
+        for finding in record["frames"][2]["findings"]
+        if finding["criterion"] == "lv_disconnected_area_mm2"
+    ]
+    return finding["value"]
+
+
+def test_an_audit_takes_the_spacing_of_the_manifest_unless_told_otherwise(tmp_path, capsys):
+    words = (broken(tmp_path / "x.nii.gz", spacing_mm=None), "--json")
+    assert [island(r) for r in run(capsys, "audit", *words).records] == [None]
+    path = listed(tmp_path, "x,x.nii.gz,0.5,0.5", columns=SPACING)
+    assert [island(r) for r in run(capsys, "audit", path, "--json").records] == [ISLAND_MM2]
+    wins = run(capsys, "audit", path, "--json", "--spacing", "2,1.5")
+    assert [island(r) for r in wins.records] == [9 * 2 * 1.5]
+
+
+def test_a_manifest_of_several_files_is_no_gate_and_of_one_file_is(tmp_path, capsys):
+    for name in ("x", "y"):
+        broken(tmp_path / f"{name}.nii.gz")
+    assert run(capsys, "audit", listed(tmp_path, "x,x.nii.gz", "y,y.nii.gz")).code == 0
+    assert run(capsys, "audit", listed(tmp_path, "x,x.nii.gz")).code == 3
+
+
+def test_a_file_that_is_missing_or_not_the_listed_one_is_an_error_of_its_own(tmp_path, capsys):
+    sound(tmp_path / "x.nii.gz")
+    sound(tmp_path / "y.nii.gz")
+    lines = ("x,x.nii.gz,", f"y,y.nii.gz,{'0' * 64}", "z,z.nii.gz,")
+    path = listed(tmp_path, *lines, columns=",sha256")
+    audited = run(capsys, "audit", path, "--json", "--temporal", "none")
+    assert audited.code == 4
+    errors = {Path(r["source"]).name: r["error"] for r in audited.records if "error" in r}
+    assert list(errors) == ["y.nii.gz", "z.nii.gz"]
+    assert "manifest" in errors["y.nii.gz"]
+    assert "cannot be read" in errors["z.nii.gz"]
+    assert [r["passed"] for r in audited.records if "passed" in r] == [True]
+
+
+@pytest.mark.parametrize("verb", ["audit", "correct"])
+def test_a_manifest_that_leads_out_stops_a_verb_unless_allowed(tmp_path, capsys, verb):
+    sound(tmp_path / "outside/x.nii.gz")
+    (tmp_path / "data").mkdir()
+    path = listed(tmp_path / "data", "x,../outside/x.nii.gz")
+    words = (verb, path, *(("--dry-run",) if verb == "correct" else ("--temporal", "none")))
+    refused = run(capsys, *words)
+    assert refused.code == 2
+    assert "--allow-outside" in refused.err
+    assert run(capsys, *words, "--allow-outside").code == 0
+
+
+@pytest.mark.parametrize("verb", ["audit", "correct"])
+def test_the_files_of_a_manifest_may_lie_elsewhere(tmp_path, capsys, verb):
+    sound(tmp_path / "data/x.nii.gz")
+    path = listed(tmp_path, "x,x.nii.gz")
+    words = (verb, path, *(("--dry-run",) if verb == "correct" else ("--temporal", "none")))
+    assert run(capsys, *words).code == 4
+    assert run(capsys, *words, "--root", tmp_path / "data").code == 0
+
+
+def test_what_a_manifest_says_anew_is_audited_anew_and_the_rest_is_not(tmp_path, capsys):
+    for name in ("x", "y"):
+        sound(tmp_path / f"{name}.nii.gz", spacing_mm=None)
+
+    def audited(*lines: str) -> list[str]:
+        """The files that an audit works on when the manifest says so."""
+        path = listed(tmp_path, *lines, columns=f"{SPACING},view,site")
+        words = ("--temporal", "none", "--no-report", "--json")
+        done = run(capsys, "audit", path, "-o", tmp_path / "out", *words)
+        assert done.code == 0
+        return [Path(record["source"]).name for record in done.records]
+
+    def kept(key: str) -> list[object]:
+        lines = (tmp_path / "out/records.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line)[key] for line in lines]
+
+    assert audited("x,x.nii.gz,,,,", "y,y.nii.gz,,,,A") == ["x.nii.gz", "y.nii.gz"]
+    assert audited("x,x.nii.gz,,,,", "y,y.nii.gz,,,,A") == []
+    assert audited("x,x.nii.gz,0.5,0.5,,", "y,y.nii.gz,,,,A") == ["x.nii.gz"]
+    assert kept("spacing_mm") == [[0.5, 0.5], None]
+    assert audited("x,x.nii.gz,0.5,0.5,,", "y,y.nii.gz,,,A2C,A") == ["y.nii.gz"]
+    assert kept("view") == [None, "A2C"]
+    assert audited("x,x.nii.gz,0.5,0.5,,", "y,y.nii.gz,,,A2C,B") == ["y.nii.gz"]
+    assert kept("subgroups") == [{}, {"site": "B"}]
 
 
 # help

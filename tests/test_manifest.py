@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from manifest_cases import frames
 
 from cardiovae.errors import ConfigError, FileError
 from cardiovae.manifest.files import read_manifest, write_manifest
@@ -308,6 +309,17 @@ def test_a_path_that_leads_out_of_the_data_set_is_refused_unless_allowed(data, c
 def test_links_within_the_data_set_and_files_that_are_not_there_are_no_matter(data, name):
     path = lines(data, "sequence_id,labels_path", f"x,{name}")
     assert read_manifest(path).entries == (Entry("x", name),)
+
+
+@pytest.mark.parametrize("name", ["series", "series/a_*.png"])
+def test_a_frame_that_leads_out_of_the_data_set_is_refused(data, name):
+    frames(data / "series", "a_", 2)
+    path = lines(data, "sequence_id,labels_path", f"x,{name}")
+    assert len(read_manifest(path).entries) == 1
+    (data / "series/a_2.png").symlink_to(data.parent / "outside/secret.nii")
+    with pytest.raises(ConfigError, match="--allow-outside"):
+        read_manifest(path)
+    assert len(read_manifest(path, allow_outside=True).entries) == 1
 
 
 def test_a_data_set_that_is_reached_through_a_link_is_as_good_as_any(data):

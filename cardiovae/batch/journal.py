@@ -30,12 +30,14 @@ class Place:
         offset: First byte of the line.
         size: Bytes of the line without its end.
         sha256: Hash of the input's content; None where it could not be read.
+        stated: Hash of what was known of the input besides.
     """
 
     file: Path
     offset: int
     size: int
     sha256: str | None
+    stated: str = ""
 
 
 class Journal:
@@ -74,7 +76,7 @@ class Journal:
         if self._stream is not None:
             self._stream.close()
 
-    def append(self, source: str, sha256: str | None, line: bytes) -> None:
+    def append(self, source: str, sha256: str | None, line: bytes, stated: str = "") -> None:
         """Keep a line about an input; it takes the place of an earlier one.
 
         Raises:
@@ -90,7 +92,7 @@ class Journal:
         except OSError as error:
             self._stream.truncate(offset)
             raise _unwritable(self.folder / JOURNAL, error) from error
-        self.places[source] = Place(self.folder / JOURNAL, offset, len(line), sha256)
+        self.places[source] = Place(self.folder / JOURNAL, offset, len(line), sha256, stated)
 
     def close(self) -> None:
         """Put all lines into `records.jsonl`, sorted by source, and remove the journal.
@@ -144,13 +146,13 @@ class Journal:
             return
         try:
             record = json.loads(line)
-            source, sha256 = record["source"], record["sha256"]
+            source, sha256, stated = record["source"], record["sha256"], record.get("stated", "")
         except (ValueError, KeyError, TypeError) as error:
             raise FileError(
                 f"{file}: byte {offset}: is no record of cardiovae ({error}); remove the file, or "
                 "write elsewhere with -o"
             ) from error
-        self.places[source] = Place(file, offset, len(line) - 1, sha256)
+        self.places[source] = Place(file, offset, len(line) - 1, sha256, stated)
 
 
 def _mend(file: Path) -> None:

@@ -50,6 +50,8 @@ def audit(
     labels: options.Labels = None,
     spacing: options.Spacing = None,
     frame_time: options.FrameTime = None,
+    root: options.Root = None,
+    allow_outside: options.AllowOutside = False,
     max_implausible: Annotated[
         str | None,
         typer.Option(
@@ -124,7 +126,10 @@ def audit(
         limit = batching.parse_share("--max-implausible", max_implausible)
     folder = None if output is None or output.suffix.lower() == TABLE else output
     part = _part(shard, folder, junit)
-    cases = find_cases(inputs, results=True, manifests=True)
+    cases = find_cases(
+        inputs, results=True, manifests=True, root=root, allow_outside=allow_outside
+    )
+    named = [*inputs, "--allow-outside"] if allow_outside else inputs
     report_unmatched(cases, screen)
     tasks = tasks_of(cases, how)
     tasks = list(batching.shard_of(tasks, *part)) if part else tasks
@@ -142,7 +147,7 @@ def audit(
 
         facts = run_facts(
             "audit",
-            _command(inputs, criteria, temporal, (labels, spacing, frame_time)),
+            _command(named, criteria, temporal, (labels, spacing, frame_time, root)),
             [anatomy] if motion is None else [anatomy, motion],
             {"reading": how.to_json(), "pictures": not no_report},
         )
@@ -153,7 +158,7 @@ def audit(
         )
     if len(cases.paths) > 1:
         screen.say(_summary(tally))
-    single = len(inputs) == 1 and Path(inputs[0]).expanduser().is_file()
+    single = len(inputs) == len(cases.paths) == 1 and Path(inputs[0]).expanduser().is_file()
     gate = fail_on == "any" or (fail_on is None and limit is None and single)
     return replace(tally, unmatched=len(cases.unmatched)).exit_code(gate=gate, limit=limit)
 
@@ -175,12 +180,13 @@ def _part(shard: str | None, folder: Path | None, junit: Path | None) -> tuple[i
 
 
 def _command(
-    inputs: list[str], criteria: str, temporal: str, reading: tuple[str | None, ...]
+    inputs: list[str], criteria: str, temporal: str, reading: tuple[object, ...]
 ) -> list[str]:
     """What repeats the run anywhere: no folder of results, no number of processes."""
     words = ["cardiovae", "audit", *inputs, "--criteria", criteria, "--temporal", temporal]
-    for option, value in zip(("--labels", "--spacing", "--frame-time"), reading, strict=True):
-        words += [option, value] if value is not None else []
+    options_of = ("--labels", "--spacing", "--frame-time", "--root")
+    for option, value in zip(options_of, reading, strict=True):
+        words += [option, str(value)] if value is not None else []
     return words
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,15 @@ class Task:
     known_sha256: str | None = None
     keep: bool = False
     expected: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def stated(self) -> str:
+        """Hash of what is known of it besides its content; an earlier result of another is void.
+
+        A manifest or a review may say something else than the last time.
+        """
+        known = (self.reading.to_json(), dict(self.subgroups), self.keep)
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
 def tasks_of(cases: Cases, reading: Reading) -> list[Task]:
@@ -194,6 +204,7 @@ def head(task: Task, sha256: str | None, error: str) -> dict[str, Any]:
     return {
         "source": task.source,
         "sha256": sha256,
+        "stated": task.stated,
         "status": "error" if error else "ok",
         "error": error,
     }

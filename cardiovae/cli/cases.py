@@ -82,7 +82,14 @@ class Tally:
         return ExitCode.OK
 
 
-def find_cases(arguments: Sequence[str], *, results: bool, manifests: bool = False) -> Cases:
+def find_cases(
+    arguments: Sequence[str],
+    *,
+    results: bool,
+    manifests: bool = False,
+    root: Path | None = None,
+    allow_outside: bool = False,
+) -> Cases:
     """The label map files that `arguments` name.
 
     Args:
@@ -90,6 +97,8 @@ def find_cases(arguments: Sequence[str], *, results: bool, manifests: bool = Fal
         results: Whether folders and patterns find corrected labels too. Uncertainty maps beside
             them are never found: they are no label maps. A file named in full always counts.
         manifests: Whether an argument may be a manifest, which names files and describes them.
+        root: The folder that the paths of manifests are relative to; None = that of each.
+        allow_outside: Whether paths of manifests may lead out of that folder.
 
     Raises:
         ConfigError: A manifest that breaks a rule.
@@ -102,7 +111,9 @@ def find_cases(arguments: Sequence[str], *, results: bool, manifests: bool = Fal
         names = [name for name in names if name != STANDARD_INPUT] + piped
         if not piped:
             unmatched.append((STANDARD_INPUT, "standard input names no file; pipe paths into it"))
-    found = gather_inputs(names, results=results, manifests=manifests)
+    found = gather_inputs(
+        names, results=results, manifests=manifests, root=root, allow_outside=allow_outside
+    )
     return Cases(
         tuple(item.path for item in found.inputs),
         (*found.unmatched, *unmatched),

@@ -91,6 +91,8 @@ def correct(
     labels: options.Labels = None,
     spacing: options.Spacing = None,
     frame_time: options.FrameTime = None,
+    root: options.Root = None,
+    allow_outside: options.AllowOutside = False,
     decisions: Annotated[
         Path | None,
         typer.Option(
@@ -143,7 +145,10 @@ def correct(
         settings = replace(settings, n_samples=0)
     screen, how = Screen(json=json_lines), options.reading(labels, spacing, frame_time)
     part = batching.parse_shard(shard) if shard else None
-    cases = find_cases(inputs, results=False, manifests=True)
+    cases = find_cases(
+        inputs, results=False, manifests=True, root=root, allow_outside=allow_outside
+    )
+    named = [*inputs, "--allow-outside"] if allow_outside else inputs
     place = output if part is None else output / "shard-{}-of-{}".format(*part)
     targets = plan_targets(
         cases.paths, place, report=not no_report, uncertainty=settings.n_samples > 0
@@ -179,9 +184,9 @@ def correct(
         choices = {
             "--prior": prior, "--method": method, "--criteria": criteria, "--temporal": temporal,
             "--config": config, "--seed": seed, "--labels": labels, "--spacing": spacing,
-            "--frame-time": frame_time,
+            "--frame-time": frame_time, "--root": root,
         }  # fmt: skip
-        facts = _facts(corrector, _command(inputs, choices, overrides), how)
+        facts = _facts(corrector, _command(named, choices, overrides), how)
         wanted = Wanted(pages=None if no_report or part else "none")
         tally = into_folder(
             place,

@@ -31,14 +31,6 @@ DEFAULT_NAME = "manifest.csv"
 SHOWN = 10
 """Findings of one kind that people see without --verbose."""
 
-AllowOutside = Annotated[
-    bool,
-    typer.Option(
-        "--allow-outside",
-        help="Allow paths, and links, that lead out of the folder of the manifest.",
-    ),
-]
-
 
 def manifest(context: typer.Context) -> None:
     """Lists of label maps: build one from a folder, or compare one with the files it names."""
@@ -79,7 +71,7 @@ def build(
         str | None,
         typer.Option("--license", metavar="SPDX", help="License of the data, such as CC-BY-4.0."),
     ] = None,
-    allow_outside: AllowOutside = False,
+    allow_outside: options.AllowOutside = False,
     labels: options.Labels = None,
     spacing: options.Spacing = None,
     frame_time: options.FrameTime = None,
@@ -126,15 +118,8 @@ def build(
 
 def verify(
     path: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest, .csv or .json.")],
-    root: Annotated[
-        Path | None,
-        typer.Option(
-            "--root",
-            metavar="DIR",
-            help="The folder that its paths are relative to. Default: its own.",
-        ),
-    ] = None,
-    allow_outside: AllowOutside = False,
+    root: options.Root = None,
+    allow_outside: options.AllowOutside = False,
     json_lines: options.Json = False,
     verbose: Annotated[
         bool,

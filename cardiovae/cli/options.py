@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,6 +82,23 @@ Overrides = Annotated[
         help="Change one setting of the preset, such as group.key=0.5; may be repeated.",
     ),
 ]
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        rich_help_panel=READING,
+        help="The folder that the paths of a manifest are relative to. Default: its own.",
+    ),
+]
+AllowOutside = Annotated[
+    bool,
+    typer.Option(
+        "--allow-outside",
+        rich_help_panel=READING,
+        help="Allow paths, and links, that lead out of the folder of a manifest.",
+    ),
+]
 PatientPattern = Annotated[
     str | None,
     typer.Option(
@@ -116,6 +134,7 @@ class Reading:
             "labels": {structure.name: value for structure, value in values.items()} or None,
             "spacing_mm": self.spacing_mm,
             "frame_time_ms": self.frame_time_ms,
+            "view": self.view,
         }
 
 

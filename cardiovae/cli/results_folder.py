@@ -59,10 +59,12 @@ def into_folder(
     journal = Journal(folder)
     _require_same_inputs(folder, journal, tasks, overwrite=overwrite)
     write_run(folder, facts)
-    places = journal.places
+    places, stated = journal.places, {task.source: task.stated for task in tasks}
     todo = [
         replace(task, known_sha256=places[task.source].sha256)
-        if task.source in places and batch.stands(task.source)
+        if task.source in places
+        and places[task.source].stated == stated[task.source]
+        and batch.stands(task.source)
         else task
         for task in tasks
     ]
@@ -70,7 +72,7 @@ def into_folder(
         for done in batch.done(todo):
             if done.line:
                 _write_pictures(folder, done)
-                journal.append(done.source, done.sha256, done.line)
+                journal.append(done.source, done.sha256, done.line, stated[done.source])
                 show(done)
     journal.close()
     totals = write_outcome(folder, facts, journal.records, wanted)

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from cardiovae.errors import ConfigError
+from cardiovae.errors import ConfigError, FileError
+from cardiovae.io.series import STAR, frame_files
 
 
 def guard(root: Path, *, allow_outside: bool = False) -> Callable[[str, str], None]:
@@ -30,10 +31,20 @@ def guard(root: Path, *, allow_outside: bool = False) -> Callable[[str, str], No
         A function of the column and the path in it, which raises ConfigError.
     """
     real_root = os.path.realpath(root)
+    below = real_root.rstrip(os.sep) + os.sep
 
     @lru_cache(maxsize=4096)
     def real_folder(name: str) -> str:
         return os.path.realpath(os.path.join(root, name))  # noqa: PTH118
+
+    def require_below(column: str, name: str, place: str) -> str:
+        real = os.path.realpath(place) if os.path.islink(place) else place  # noqa: PTH114
+        if real != real_root and not real.startswith(below):
+            raise ConfigError(
+                f"{column} '{name}' is a link that leads out of the folder of the manifest, to "
+                f"{real}; allow it with --allow-outside"
+            )
+        return real
 
     def check(column: str, name: str) -> None:
         if allow_outside:
@@ -44,16 +55,20 @@ def guard(root: Path, *, allow_outside: bool = False) -> Callable[[str, str], No
                 "manifest to a folder above its files, or allow it with --allow-outside"
             )
         folder, _, own = name.rpartition("/")
-        real = os.path.join(real_folder(folder), own)  # noqa: PTH118
-        if os.path.islink(real):  # noqa: PTH114
-            real = os.path.realpath(real)
-        if real != real_root and not real.startswith(real_root.rstrip(os.sep) + os.sep):
-            raise ConfigError(
-                f"{column} '{name}' is a link that leads out of the folder of the manifest, to "
-                f"{real}; allow it with --allow-outside"
-            )
+        place = os.path.join(real_folder(folder), own)  # noqa: PTH118
+        for frame in _frames(require_below(column, name, place)):
+            require_below(column, name, str(frame))
 
     return check
+
+
+def _frames(real: str) -> list[Path]:
+    """The files of a series of frames, which may be links too; none for anything else."""
+    path = Path(real)
+    try:
+        return frame_files(path) if STAR in path.name or path.is_dir() else []
+    except FileError:
+        return []  # reading it says why
 
 
 def is_absolute(name: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cardiovae.errors import CardiovaeError, FileError
 from cardiovae.io.digest import content_sha256
+from cardiovae.io.series import frame_files, is_series
 from cardiovae.manifest.inputs import gather_inputs, manifest_inputs, open_input
 from cardiovae.manifest.paths import relative_name
 from cardiovae.manifest.schema import Entry, Manifest
@@ -62,7 +63,7 @@ class Checked:
 def check_entry(root: Path, entry: Entry) -> Checked:
     """Read the files of an entry of a manifest whose paths are relative to `root`."""
     digest: str | None = None
-    if (root / entry.labels_path).exists():
+    if _is_there(root / entry.labels_path):
         digest, found = _read(root, entry)
     else:
         found = [_about(entry, "missing", "the label map does not exist")]
@@ -91,6 +92,16 @@ def compare_entries(manifest: Manifest, checked: Sequence[Checked]) -> Iterator[
     for patient, parts in patients_in_two_parts(manifest.entries).items():
         yield Finding("split", "", f"patient {patient} is in {' and '.join(parts)}")
     yield from _unlisted(manifest)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a file exists, or one frame of a series such as `a_*.png`."""
+    if path.exists():
+        return True
+    try:
+        return is_series(path) and bool(frame_files(path))
+    except FileError:
+        return False
 
 
 def _read(root: Path, entry: Entry) -> tuple[str | None, list[Finding]]:
