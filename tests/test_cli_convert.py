@@ -79,6 +79,15 @@ def test_within_a_format_the_header_is_kept_unless_something_is_said(capsys, tmp
     assert load_sequence(other).frame_time_ms == 20.0
 
 
+def test_what_a_manifest_says_goes_into_the_new_file(capsys, tmp_path):
+    path = write(tmp_path / "a.nii", CINE, None)
+    content = "sequence_id,labels_path,spacing_row_mm,spacing_col_mm,frame_time_ms\n"
+    (tmp_path / "cohort.csv").write_text(f"one,{path.name},0.2,0.3,40\n".join([content, ""]))
+    result = converted(capsys, tmp_path / "cohort.csv", tmp_path / "out", "nii")
+    sequence = load_sequence(result)
+    assert (sequence.spacing_mm, sequence.frame_time_ms) == ((0.2, 0.3), 40.0)
+
+
 def test_nothing_is_replaced_unless_asked_and_one_failure_stops_nothing(capsys, tmp_path):
     write(tmp_path / "in" / "a.nii", CINE, None)
     write(tmp_path / "in" / "b.nii", CINE, None)

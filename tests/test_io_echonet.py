@@ -132,8 +132,9 @@ def test_other_tables_are_not_taken_for_contours(tmp_path):
         read_tracings(other)
 
 
-def test_the_other_verbs_say_what_to_do_with_contours(tmp_path):
+def test_the_other_verbs_say_what_to_do_with_contours(capsys, tmp_path):
     path = table(tmp_path / "VolumeTracings.csv", BOX.format(name="a.avi", frame=1))
+    assert "'cardiovae convert " in run(capsys, "audit", path).err
     with pytest.raises(FileError, match=r"contours, not label maps; .* 'cardiovae convert "):
         find_inputs([path])
 

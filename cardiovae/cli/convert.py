@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cardiovae.cli import options
+from cardiovae.cli.auditing import tasks_of
 from cardiovae.cli.cases import Cases, find_cases, run_cases, source_name
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
@@ -59,17 +60,19 @@ def convert(
 
     screen = Screen(json=json_lines)
     tables, rest = _tables(inputs)
-    cases = find_cases(rest, results=True) if rest else Cases(())
+    cases = find_cases(rest, results=True, manifests=True) if rest else Cases(())
     tracings, damaged = _tracings(tables)
+    how = options.reading(labels, spacing, frame_time)
+    readings = {task.path: task.reading for task in tasks_of(cases, how)}
     cases = replace(
         cases,
         paths=(*cases.paths, *tracings),
         unmatched=(*cases.unmatched, *damaged),
     )
     job = Job(
-        folder_names([path for path in cases.paths if path not in tracings]),
+        folder_names(list(readings)),
         tracings,
-        options.reading(labels, spacing, frame_time),
+        readings | dict.fromkeys(tracings, how),
         output,
         to,
         screen,
@@ -88,7 +91,7 @@ class Job:
     Args:
         names: Where each file goes, below the output folder and without suffix.
         tracings: Contours, by the path they are called by.
-        reading: How files are read.
+        readings: How each input is read: what the command line or a manifest says of it.
         output: The output folder.
         to: The format to write.
         screen: Where to write messages.
@@ -98,7 +101,7 @@ class Job:
 
     names: Mapping[Path, Path]
     tracings: Mapping[Path, Tracing]
-    reading: options.Reading
+    readings: Mapping[Path, options.Reading]
     output: Path
     to: To
     screen: Screen
@@ -114,31 +117,27 @@ class Job:
         from cardiovae.io import open_sequence, save_labels, save_labels_as
         from cardiovae.labels import LV_ONLY
 
-        like: LabelFile | None = None
+        reading, like = self.readings[path], None
         if path in self.tracings:
-            sequence = self._traced(self.tracings[path])
-            scheme = self.reading.labels or LV_ONLY
+            scheme = reading.labels or LV_ONLY
+            sequence = replace(
+                self.tracings[path].sequence(),
+                spacing_mm=reading.spacing_mm,
+                frame_time_ms=reading.frame_time_ms,
+            )
         else:
-            sequence, like = open_sequence(path, **vars(self.reading))
+            sequence, like = open_sequence(path, **vars(reading))
             scheme = like.scheme
         target = self._target(path, sequence.n_frames)
         if target in self.written:
             raise FileError(f"{path}: {target} was written from another input; convert it apart")
-        if like is not None and self._keeps_header(like, sequence.n_frames):
+        if like is not None and self._keeps_header(path, sequence, like):
             save_labels(target, sequence, like, overwrite=self.overwrite)
         else:
             save_labels_as(target, sequence, scheme, overwrite=self.overwrite)
         self.written.add(target)
         self._say(path, sequence, target, like)
         return True
-
-    def _traced(self, tracing: Tracing) -> EchoSequence:
-        """Label maps of contours, with the spacing and frame time of the command line."""
-        return replace(
-            tracing.sequence(),
-            spacing_mm=self.reading.spacing_mm,
-            frame_time_ms=self.reading.frame_time_ms,
-        )
 
     def _target(self, path: Path, n_frames: int) -> Path:
         """The file or folder that an input becomes."""
@@ -147,13 +146,15 @@ class Job:
         several = self.to == "png" and n_frames > 1
         return name if several else name.with_name(f"{name.name}.{self.to}")
 
-    def _keeps_header(self, like: LabelFile, n_frames: int) -> bool:
+    def _keeps_header(self, path: Path, sequence: EchoSequence, like: LabelFile) -> bool:
         """Whether the input has the wanted format, and nothing was said that its header denies."""
-        if self.reading.spacing_mm is not None or self.reading.frame_time_ms is not None:
-            return False
+        for name in ("spacing_mm", "frame_time_ms"):
+            denied = getattr(sequence, name) != getattr(like.template, name)
+            if denied and getattr(self.readings[path], name) is not None:
+                return False
         own = like.extension.removeprefix(".")
         if self.to == "png":
-            return like.kind == "png" and own == ("png" if n_frames == 1 else "")
+            return like.kind == "png" and own == ("png" if sequence.n_frames == 1 else "")
         families = ({"nii", "nii.gz"}, {"mha", "mhd"}, {"npz"})
         return like.kind != "dicom" and any({self.to, own} <= family for family in families)
 
