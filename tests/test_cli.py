@@ -20,7 +20,7 @@ from cardiovae.errors import ConfigError
 from cardiovae.report.wording import frames_text
 
 ROOT = Path(__file__).resolve().parent.parent
-VERBS = ("correct", "audit", "demo", "train", "bank", "info")
+VERBS = ("correct", "audit", "convert", "demo", "train", "bank", "info")
 CODES = [0, 1, 2, 3, 4, 5, 130]
 
 

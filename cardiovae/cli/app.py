@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from cardiovae import __version__
 from cardiovae.cli.audit import audit
 from cardiovae.cli.bank import bank
+from cardiovae.cli.convert import convert
 from cardiovae.cli.correct import correct
 from cardiovae.cli.demo import demo
 from cardiovae.cli.evaluate import evaluate
@@ -108,6 +109,7 @@ VERBS: tuple[Callable[..., ExitCode], ...] = (
     audit,
     report,
     evaluate,
+    convert,
     demo,
     train,
     bank,

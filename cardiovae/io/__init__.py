@@ -12,6 +12,7 @@ from cardiovae.io.files import (
     load_sequence,
     open_sequence,
     save_labels,
+    save_labels_as,
     save_map,
 )
 from cardiovae.io.formats import SUFFIXES, WRITTEN, suffix, written_suffix
@@ -31,6 +32,7 @@ __all__ = [
     "open_sequence",
     "refuse_to_replace",
     "save_labels",
+    "save_labels_as",
     "save_map",
     "search_inputs",
     "staged",

@@ -15,12 +15,8 @@ the arrays named here are written.
 from __future__ import annotations
 
 import io
-import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -30,31 +26,9 @@ from numpy.typing import NDArray
 from cardiovae.errors import FileError
 from cardiovae.io.atomic import write_bytes
 from cardiovae.io.content import file_bytes, positive, whole_labels
-from cardiovae.io.limits import require_pixels
+from cardiovae.io.npy import AXES, FRAME_TIME, LABELS, SPACING, from_zip, npy_array, npy_head
 
 SUFFIXES = (".npy", ".npz")
-LABELS, SPACING, FRAME_TIME, AXES = "labels", "spacing_mm", "frame_time_ms", "axes"
-
-_MAX_HEADER = 10_000  # numpy's own limit for a header that it evaluates
-_MAX_MEMBERS = 1000
-_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What numpy and zipfile raise on damaged files; zlib.error for damaged members, RuntimeError for
-# encrypted ones, the others from the Python literal that a header is.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    SyntaxError,
-    KeyError,
-    IndexError,
-    OverflowError,
-    MemoryError,
-    AttributeError,
-)
 
 
 @dataclass(frozen=True)
@@ -86,21 +60,6 @@ class ArrayTemplate:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Head:
-    """What the header of one array says, and how many bytes it takes."""
-
-    shape: tuple[int, ...]
-    fortran: bool
-    dtype: np.dtype[np.generic]
-    size: int
-
-    @property
-    def whole(self) -> int:
-        """Bytes of header and numbers together."""
-        return self.size + prod(self.shape) * self.dtype.itemsize
-
-
 def new_template(
     labels: NDArray[np.uint8],
     spacing_mm: tuple[float, float] | None,
@@ -125,9 +84,9 @@ def read(path: Path) -> tuple[NDArray[np.uint8], ArrayTemplate]:
     content = file_bytes(path)
     if path.name.lower().endswith(".npy"):
         facts: Mapping[str, NDArray[Any]] = {}
-        member, compressed, array = None, False, _array(content, path)
+        member, compressed, array = None, False, npy_array(content, path)
     else:
-        member, compressed, array, facts = _from_zip(content, path)
+        member, compressed, array, facts = from_zip(content, path)
     if array.dtype.kind not in "biuf":
         raise FileError(f"{path}: its array holds {array.dtype}, no label values; save uint8")
     stated = str(facts[AXES]) if AXES in facts else None
@@ -194,112 +153,7 @@ def header_bytes(path: Path) -> bytes:
     if path.name.lower().endswith(".npz"):
         raise FileError(f"{path}: an archive of arrays has no header of its own; compare arrays")
     content = file_bytes(path)
-    return content[: _head(content, path).size]
-
-
-def _from_zip(
-    content: bytes, path: Path
-) -> tuple[str, bool, NDArray[Any], dict[str, NDArray[Any]]]:
-    """Name of the array of labels, whether it is compressed, itself, and what is said about it."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            infos = {i.filename.removesuffix(".npy"): i for i in archive.infolist()[:_MAX_MEMBERS]}
-            odd = [name for name, i in infos.items() if i.compress_type not in _READABLE]
-            if odd:
-                raise FileError(
-                    f"{path}: {odd[0]!r} is compressed as numpy never does; save again"
-                )
-            heads = {name: _member_head(archive, i, path) for name, i in infos.items()}
-            name = _chosen({n: head for n, head in heads.items() if head is not None}, path)
-            facts = {
-                key: _member(archive, infos[key], path)
-                for key in (SPACING, FRAME_TIME, AXES)
-                if (head := heads.get(key)) is not None and prod(head.shape) <= 2
-            }
-            array = _member(archive, infos[name], path)
-    except FileError:
-        raise
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
-    return name, infos[name].compress_type == zipfile.ZIP_DEFLATED, array, facts
-
-
-def _chosen(heads: Mapping[str, _Head], path: Path) -> str:
-    """The name of the array of labels."""
-    if LABELS in heads:
-        return LABELS
-    flat = {n: h for n, h in heads.items() if len(h.shape) in (2, 3) and n != SPACING}
-    found = [n for n, h in flat.items() if h.dtype.kind in "biu"]
-    found = found or [n for n, h in flat.items() if h.dtype.kind == "f"]
-    if len(found) != 1:
-        known = ", ".join(f"{n} {h.shape} {h.dtype}" for n, h in heads.items()) or "no array"
-        raise FileError(
-            f"{path}: an .npz holds its label map as '{LABELS}', or has a single array that could "
-            f"be one; this one has {known}; save the label map as '{LABELS}'"
-        )
-    return found[0]
-
-
-def _member_head(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> _Head | None:
-    """The header of one member; None for one that is no array."""
-    if not info.filename.endswith(".npy"):
-        return None
-    with archive.open(info) as stream:
-        return _head(stream.read(_MAX_HEADER + 16), path)
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
-    """One array; of its member no more is unpacked than its header asks for."""
-    with archive.open(info) as stream:
-        start = stream.read(_MAX_HEADER + 16)
-        head = _head(start, path)
-        require_pixels(head.shape, path)
-        # One byte more than expected: at the end of a member zipfile compares its checksum.
-        rest = stream.read(max(1, head.whole + 1 - len(start)))
-    return _array(start + rest, path)
-
-
-def _array(content: bytes, path: Path) -> NDArray[Any]:
-    """The array in the bytes of an `.npy` file, read-only."""
-    head = _head(content, path)
-    require_pixels(head.shape, path)
-    if head.dtype.kind not in "biufU":
-        reason = "objects, which only pickle could read" if head.dtype.hasobject else "no numbers"
-        raise FileError(f"{path}: holds {head.dtype}: {reason}; save the label map as uint8")
-    if len(content) < head.whole:
-        raise FileError(
-            f"{path}: is cut short: its header promises {head.whole - head.size} bytes of "
-            f"numbers, {len(content) - head.size} are there; copy or save it again"
-        )
-    flat = np.frombuffer(content, head.dtype, prod(head.shape), head.size)
-    return flat.reshape(head.shape, order="F" if head.fortran else "C")
-
-
-def _head(content: bytes, path: Path) -> _Head:
-    """The header of an `.npy` file.
-
-    Raises:
-        FileError: It is none.
-    """
-    stream = io.BytesIO(content)
-    try:
-        version = np.lib.format.read_magic(stream)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # "created on Python 2": harmless
-            if version == (1, 0):
-                header = np.lib.format.read_array_header_1_0(stream, _MAX_HEADER)
-            elif version == (2, 0):
-                header = np.lib.format.read_array_header_2_0(stream, _MAX_HEADER)
-            else:
-                raise FileError(f"{path}: has the unknown .npy version {version}; save it again")
-    except FileError:
-        raise
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
-    shape, fortran, dtype = header
-    if min(shape, default=1) < 0 or (dtype.itemsize == 0 and dtype.kind != "U"):
-        raise FileError(f"{path}: its header states {dtype} of shape {shape}; save it again")
-    return _Head(shape, fortran, dtype, stream.tell())
+    return content[: npy_head(content, path).size]
 
 
 def _axes(shape: tuple[int, ...], stated: str | None, path: Path) -> str:
@@ -355,10 +209,3 @@ def _geometry(
 def _numbers(array: NDArray[Any]) -> list[float]:
     """Its numbers; none where it holds text."""
     return [float(n) for n in array.ravel()] if array.dtype.kind in "iuf" else []
-
-
-def _damaged(path: Path, error: Exception) -> FileError:
-    return FileError(
-        f"{path}: is no numpy file, or is damaged ({type(error).__name__}: {error}); copy or save "
-        "it again"
-    )

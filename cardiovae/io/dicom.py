@@ -45,15 +45,14 @@ _READABLE = {  # transfer syntax: how many bytes one stored byte can become
     "1.2.840.10008.1.2.2": 1,  # explicit VR, big endian
     "1.2.840.10008.1.2.5": 64,  # RLE: two bytes stand for 128 at most (DICOM PS3.5, annex G)
 }
-# What pydicom raises on damaged files; InvalidDicomError is a plain Exception of its own.
+# What pydicom raises on damaged files, besides two plain Exceptions of its own.
 _DAMAGE = (
     ArithmeticError,
     AttributeError,
     EOFError,
     LookupError,
-    NotImplementedError,
     OSError,
-    RecursionError,
+    RuntimeError,
     TypeError,
     ValueError,
     struct.error,
@@ -101,7 +100,7 @@ def read(path: Path) -> tuple[NDArray[np.uint8], DicomTemplate]:
     content = file_bytes(path)
     try:
         import pydicom
-        from pydicom.errors import InvalidDicomError
+        from pydicom.errors import BytesLengthException, InvalidDicomError
     except ImportError as error:
         raise FileError(
             f"{path}: DICOM is read with pydicom, which is not installed; "
@@ -119,7 +118,7 @@ def read(path: Path) -> tuple[NDArray[np.uint8], DicomTemplate]:
             return _image(dataset, path)
     except CardiovaeError:
         raise
-    except (InvalidDicomError, *_DAMAGE) as error:
+    except (BytesLengthException, InvalidDicomError, *_DAMAGE) as error:
         raise FileError(
             f"{path}: is no DICOM file, or is damaged ({type(error).__name__}: {error}); export "
             "it again"

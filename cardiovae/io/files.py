@@ -166,6 +166,26 @@ def save_labels(
     formats.write_labels(path, values, like.template, overwrite=overwrite)
 
 
+def save_labels_as(
+    path: Path | str, sequence: EchoSequence, scheme: LabelScheme, *, overwrite: bool = False
+) -> None:
+    """Write the labels of `sequence` as a new file of any format, with what it can hold of them.
+
+    Args:
+        path: Where to; its suffix names the format, and without one it is a folder of PNG files.
+        sequence: What to write.
+        scheme: The value of each structure in the file.
+        overwrite: Whether a file of that name may be replaced.
+
+    Raises:
+        FileError: A format that is not written, something in the way, or the file system refuses.
+    """
+    path = Path(path)
+    values = scheme.to_values(sequence.labels)
+    template = formats.new_template(path, values, sequence.spacing_mm, sequence.frame_time_ms)
+    formats.write_labels(path, values, template, overwrite=overwrite)
+
+
 def save_map(
     path: Path | str, array: NDArray[np.float32], like: LabelFile, *, overwrite: bool = False
 ) -> None:

@@ -93,6 +93,40 @@ def write_labels(
             raise other_format(path, template)
 
 
+def new_template(
+    path: Path,
+    values: NDArray[np.uint8],
+    spacing_mm: tuple[float, float] | None,
+    frame_time_ms: float | None,
+) -> Template:
+    """The template of a new file at `path`, of the format that its suffix names.
+
+    Args:
+        path: Where it shall be; a name without suffix is a folder of PNG files.
+        values: Label values, shape (H, W, T).
+        spacing_mm: (row, col); None = unknown. PNG cannot hold it.
+        frame_time_ms: Time between frames in ms; None = unknown. NIfTI and `.npz` can hold it.
+
+    Raises:
+        FileError: The format is not written, or cannot hold so many frames.
+    """
+    h, w, t = values.shape
+    match suffix(path):
+        case ".nii" | ".nii.gz":
+            return nifti.new_template((h, w, t), spacing_mm, frame_time_ms)
+        case ".mha" | ".mhd":
+            return metaimage.new_template((h, w, t), spacing_mm)
+        case ".npz":
+            return arrays.new_template(values, spacing_mm, frame_time_ms)
+        case ".png" | "":
+            return png.new_template(values, path.name)
+        case ending:
+            raise FileError(
+                f"{path}: new files are not written as {ending}, which cannot say what its axes "
+                "and pixels mean; give .nii.gz, .nii, .mha, .mhd, .npz or .png"
+            )
+
+
 def write_map(
     path: Path, array: NDArray[np.float32], template: Template, *, overwrite: bool
 ) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cardiovae.errors import FileError
+from cardiovae.io.echonet import is_tracings
 from cardiovae.io.formats import SUFFIXES, suffix
 from cardiovae.io.layouts import holds_cases, is_image
 from cardiovae.io.series import STAR, group, is_series, png_files
@@ -126,6 +127,11 @@ def _matches(argument: str) -> Found:
     if path.is_dir():
         return _sequences(_files_below(path), argument)
     if path.exists():
+        if is_tracings(path):
+            raise FileError(
+                f"{path}: holds contours, not label maps; make label maps of them with "
+                f"'cardiovae convert {path} -o FOLDER'"
+            )
         require_supported(path)
         return Found((path,))
     if not glob.has_magic(argument):
@@ -156,7 +162,7 @@ def _sequences(files: Iterable[Path], argument: str) -> Found:
     remarks = []
     if n_images:
         remarks.append(f"{argument}: {n_images} images beside their labels left out")
-    if n_series:
+    if n_series and paths != [Path(argument)]:  # of a folder named in full nothing else is meant
         remarks.append(
             f"{argument}: numbered PNG files read as {n_series} sequences; to read each as a "
             "frame of its own, name the files in full"

@@ -63,6 +63,35 @@ class MetaImageTemplate:
     notes: tuple[str, ...]
 
 
+def new_template(
+    shape: tuple[int, int, int], spacing_mm: tuple[float, float] | None
+) -> MetaImageTemplate:
+    """The template of a compressed file of uint8 for label maps that come from another format.
+
+    Without spacing the header has none, which reads as unknown. A frame time has no place in it.
+
+    Args:
+        shape: (H, W, T).
+        spacing_mm: (row, col); None = unknown.
+    """
+    h, w, t = shape
+    fields = [
+        ("ObjectType", "Image"),
+        ("NDims", "3"),
+        ("BinaryData", "True"),
+        ("BinaryDataByteOrderMSB", "False"),
+        ("CompressedData", "True"),
+        ("DimSize", f"{w} {h} {t}"),
+        ("ElementType", "MET_UCHAR"),
+        ("ElementDataFile", "LOCAL"),
+    ]
+    if spacing_mm is not None:
+        row, col = spacing_mm
+        fields.insert(5, ("ElementSpacing", f"{col!r} {row!r} 1"))
+    dtype: np.dtype[np.generic] = np.dtype(np.uint8)
+    return MetaImageTemplate(tuple(fields), (w, h, t), dtype, True, spacing_mm, None, ())
+
+
 def read(path: Path) -> tuple[NDArray[np.uint8], MetaImageTemplate]:
     """Label values of a MetaImage file, shape (H, W, T) = (Y, X, T), and its template.
 

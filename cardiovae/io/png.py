@@ -212,7 +212,8 @@ def _head(content: bytes, path: Path) -> None:
     if depth == 16 and color != _GRAY:  # Pillow would keep the upper eight bits: 0 for a label
         raise FileError(f"{path}: has colors of 16 bits; export it as 8-bit gray or palette")
     require_pixels((w, h), path)
-    if h * (w * depth * _CHANNELS[color] // 8) > DEFLATE_RATIO * len(content):
+    row = 1 + (w * depth * _CHANNELS[color] + 7) // 8  # a byte says how each row was filtered
+    if h * row > DEFLATE_RATIO * len(content):
         raise FileError(
             f"{path}: is cut short: its header promises {w} x {h} pixels, which {len(content)} "
             "bytes cannot hold; copy or export it again"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cardiovae.errors import ConfigError, FileError
+from cardiovae.io.echonet import is_tracings
 from cardiovae.io.files import LabelFile, open_sequence
 from cardiovae.io.inputs import Found, is_supported, search_inputs, stem
 from cardiovae.labels import LabelScheme
@@ -117,7 +118,7 @@ def is_manifest(path: Path) -> bool:
 
     Tables that are label maps themselves, if a format has such, do not hold `sequence_id`.
     """
-    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+    if path.suffix.lower() not in SUFFIXES or not path.is_file() or is_tracings(path):
         return False
     if not is_supported(path):
         return True
