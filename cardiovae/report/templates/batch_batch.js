@@ -9,10 +9,10 @@
 
   const rows = C.rows.map((r, i) => {
     const [id, source, sha256, verdict, frames, implausible, failed, unmeasured, worst, view] = r;
-    const [groups, letters, ranges, values, flags, text, change] = r.slice(10);
+    const [groups, letters, ranges, values, flags, text, change, elsewhere] = r.slice(10);
     const bad = [...letters].flatMap((letter, k) => (letter === "F" ? [k] : []));
     const row = { i, id, source, sha256, verdict, frames, implausible, failed, unmeasured, worst };
-    const has = { thumb: flags & 1, cine: flags & 2, page: flags & 4 };
+    const has = { thumb: flags & 1, cine: flags & 2, page: flags & 4 ? `pages/${id}.html` : elsewhere };
     const done = change && {
       status: change[0], reason: change[1], frames: change[2], share: change[3],
       shift: change[4], was: change[5], fixed: change[6], broken: change[7], worst: change[8],
@@ -74,7 +74,7 @@
     row.has.thumb ? el("img", { src: `thumbs/${row.id}.webp`, alt: "", loading: "lazy" }) : null;
   const named = (row) => {
     const name = el("bdi", {}, row.source);
-    return row.has.page ? el("a", { href: `pages/${row.id}.html` }, name) : name;
+    return row.has.page ? el("a", { href: row.has.page }, name) : name;
   };
   function criteria(row) {
     if (row.verdict === "E") return row.text;
