@@ -244,6 +244,18 @@ def test_a_correction_is_counted_by_what_it_fixed_and_broke(tmp_path):
     assert "ejection fraction, after minus before \N{MINUS SIGN}2.5" in text
 
 
+def test_a_page_that_was_written_elsewhere_is_linked_where_there_is_no_own(tmp_path):
+    values = good() | {HOLE: [1.0] * 3}
+    page = "a b/50%/report.html"
+    record = as_record("x", audited(values), page=page)
+    folder = reported(tmp_path, [record], pages="none")
+    assert rows_of(folder)[0][17] == "a%20b/50%25/report.html"
+    assert index_of(folder).find("a", "example")[0]["href"] == "a%20b/50%25/report.html"
+    record = as_record("x", audited(values), page="javascript:alert(1)")
+    folder = reported(tmp_path / "bad", [record], pages="none")
+    assert rows_of(folder)[0][17].startswith("javascript%3A")  # a name, no scheme
+
+
 def test_the_spread_of_ejection_fractions_is_that_of_bland_and_altman(tmp_path):
     shifts = [1.0, -1.0, 3.0, 1.0]  # mean 1, standard deviation sqrt(8 / 3)
     records = []

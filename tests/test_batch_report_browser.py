@@ -416,6 +416,8 @@ def test_the_player_shows_the_worst_frame_and_steps_plays_and_hides_marks(browse
     page.until_it_looks(marked)
     page.press(Keys.ARROW_RIGHT)
     assert page.one(".now").text == f"frame {(int(worst) + 1) % 16} / 15"
+    page.click("#broken .see")
+    assert page.one(".now").text == f"frame {page.texts('#broken .see')[0]} / 15"
     page.press(" ")
     now = page.one(".now").text
     page.until(lambda: page.one(".now").text != now)

@@ -79,7 +79,7 @@ class Corrector:
             **head(task, sha256, ""),
             "notes": list(like.notes),
             "subgroups": dict(task.subgroups),
-            **(_batch_record(found) if self.batch else {}),
+            **({**_batch_record(found), "page": target.page} if self.batch else {}),
         }
         files: dict[str, bytes] = {}
         if self.batch and found.status != UNCHANGED:

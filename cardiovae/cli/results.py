@@ -30,12 +30,14 @@ class Target:
         uncertainty: The uncertainty map.
         report: The HTML page.
         record: `audit.json`, written last.
+        page: The HTML page as the report over all inputs calls it, "" without one.
     """
 
     labels: Path
     uncertainty: Path | None = None
     report: Path | None = None
     record: Path | None = None
+    page: str = ""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -89,6 +91,7 @@ def plan_targets(
             uncertainty=folder / "uncertainty.nii.gz" if uncertainty else None,
             report=folder / "report.html" if report else None,
             record=folder / RECORD,
+            page=(name / "report.html").as_posix() if report else "",
         )
     return targets
 

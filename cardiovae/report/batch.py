@@ -68,8 +68,9 @@ def write_batch_report(
         folder: Where to write; pictures that it holds already in `thumbs` and `cines` are shown.
         run: Content of `run.json`.
         records: One per input, in any order: an audit's record with `source`, `sha256`,
-            `status`, `error`, `notes`, `subgroups` and, after a correction, `before` and
-            `correction`; or a function that yields them.
+            `status`, `error`, `notes`, `subgroups` and, after a correction, `before`,
+            `correction` and `page`, the path of its own page relative to the folder; or a
+            function that yields them.
         pages: Whose pages to write: of those that do not pass or were corrected, of all that
             could be read, or of none.
         overwrite: Whether an earlier report may be replaced.

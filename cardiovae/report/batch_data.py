@@ -125,7 +125,9 @@ def _line(row: Row, groups: Sequence[str], ranges: str, flags: int) -> str:
     found = [[named.get(name, "") for name in groups], row.letters, ranges]
     head = script_text([*who, *what, *found])
     change = None if row.change is None else _change(row.change)
-    return f"{head[:-1]},[{values}],{flags},{script_text(row.text)},{script_text(change)}]"
+    at = [frame for frame, letter in zip(row.frames, row.letters, strict=True) if letter == "F"]
+    tail = script_text([flags, row.text, change, row.page, at])
+    return f"{head[:-1]},[{values}],{tail[1:]}"
 
 
 def _change(change: Change) -> list[Any]:

@@ -10,6 +10,7 @@ import math
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from cardiovae.audit.record import badness, implausible_frames, worst_frame
@@ -110,6 +111,7 @@ class Row:
         frames: Frame of that value, -1 where there is none.
         failed: Frames that fail, by rule.
         text: Error or notes.
+        page: A page about it that was written elsewhere, as an address relative to the report.
         change: What a correction did, None without one.
     """
 
@@ -129,6 +131,7 @@ class Row:
     frames: array[int]
     failed: array[int]
     text: str
+    page: str
     change: Change | None
 
     @property
@@ -201,6 +204,7 @@ def row_of(record: Mapping[str, Any], rules: Sequence[Rule]) -> Row:
         frames=frames,
         failed=_counts(found, "F"),
         text="; ".join(record.get("notes", ())),
+        page=_address(record.get("page", "")),
         change=_change(record, found, rules) if record.get("before") else None,
     )
 
@@ -225,8 +229,14 @@ def _unreadable(
         frames=array("i"),
         failed=array("I"),
         text=error,
+        page="",
         change=None,
     )
+
+
+def _address(page: str) -> str:
+    """A path as an address: whatever its name, it is no address of anything but a file."""
+    return PurePosixPath("/", page).as_uri().removeprefix("file:///") if page else ""
 
 
 def _change(

@@ -9,15 +9,15 @@
 
   const rows = C.rows.map((r, i) => {
     const [id, source, sha256, verdict, frames, implausible, failed, unmeasured, worst, view] = r;
-    const [groups, letters, ranges, values, flags, text, change] = r.slice(10);
+    const [groups, letters, ranges, values, flags, text, change, elsewhere, at] = r.slice(10);
     const bad = [...letters].flatMap((letter, k) => (letter === "F" ? [k] : []));
     const row = { i, id, source, sha256, verdict, frames, implausible, failed, unmeasured, worst };
-    const has = { thumb: flags & 1, cine: flags & 2, page: flags & 4 };
+    const has = { thumb: flags & 1, cine: flags & 2, page: flags & 4 ? `pages/${id}.html` : elsewhere };
     const done = change && {
       status: change[0], reason: change[1], frames: change[2], share: change[3],
       shift: change[4], was: change[5], fixed: change[6], broken: change[7], worst: change[8],
     };
-    return { ...row, view, groups, letters, ranges, values, has, text, done, bad, words: (source + "\n" + text).toLowerCase() };
+    return { ...row, view, groups, letters, ranges, values, has, text, done, bad, at, words: (source + "\n" + text).toLowerCase() };
   });
   C.rows = null; // the lists are not needed any more
 
@@ -74,7 +74,7 @@
     row.has.thumb ? el("img", { src: `thumbs/${row.id}.webp`, alt: "", loading: "lazy" }) : null;
   const named = (row) => {
     const name = el("bdi", {}, row.source);
-    return row.has.page ? el("a", { href: `pages/${row.id}.html` }, name) : name;
+    return row.has.page ? el("a", { href: row.has.page }, name) : name;
   };
   function criteria(row) {
     if (row.verdict === "E") return row.text;
@@ -220,11 +220,14 @@
       button.setAttribute("aria-pressed", String(button.dataset.decision === decisionOf(row)));
     }
     one("#note").value = noteOf(row);
-    const lines = row.bad.map((k) => {
+    const lines = row.bad.map((k, i) => {
       const rule = C.rules[k];
-      return el("tr", {}, el("th", { scope: "row" }, rule.label), el("td", { class: "num bad" }, C.number(row.values[k], rule.unit)), el("td", {}, rule.limits));
+      const see = { type: "button", class: "see", "aria-label": `Show frame ${row.at[i]}`, on: { click: () => player.show(row.at[i]) } };
+      const where = row.at[i] < 0 ? "–" : row.has.cine ? el("button", see, row.at[i]) : row.at[i];
+      return el("tr", {}, el("th", { scope: "row" }, rule.label), el("td", { class: "num bad" }, C.number(row.values[k], rule.unit)), el("td", {}, rule.limits), el("td", { class: "num" }, where));
     });
-    one("#broken").replaceChildren(...lines);
+    const heads = ["fails", "worst value", "allowed", "frame"].map((name, k) => el("th", { scope: "col", class: k % 2 ? "num" : null }, name));
+    one("#broken").replaceChildren(...(lines.length ? [el("tr", {}, ...heads)] : []), ...lines);
     const charts = row.bad.map((k) => one(`.plot[data-rule="${k}"]`)).filter(Boolean).slice(0, 3);
     one("#minis").replaceChildren(...charts.map((plot) =>
       el("div", { class: "mini" }, el("p", { class: "caption" }, C.rules[plot.dataset.rule].label + " in the batch"), one("svg", plot).cloneNode(true))));
