@@ -166,10 +166,12 @@ def _sequences(files: Iterable[Path], argument: str, errors: Iterable[OSError]) 
             n_series += is_series(path)
     remarks = []
     if n_images:
-        remarks.append(f"{argument}: {n_images} images beside their labels left out")
+        many = "1 image beside its" if n_images == 1 else f"{n_images} images beside their"
+        remarks.append(f"{argument}: {many} labels left out")
     if n_series and paths != [Path(argument)]:  # of a folder named in full nothing else is meant
+        read_as = "1 sequence" if n_series == 1 else f"{n_series} sequences"
         remarks.append(
-            f"{argument}: numbered PNG files read as {n_series} sequences; to read each as a "
+            f"{argument}: numbered PNG files read as {read_as}; to read each as a "
             "frame of its own, name the files in full"
         )
     unread = tuple((str(e.filename), _unread(e)) for e in errors)
