@@ -51,7 +51,7 @@ def test_arrays_and_folders_of_png_are_audited(capsys, tmp_path):
     frames(tmp_path / "c", SOUND)
     done = run(capsys, "audit", tmp_path, "--spacing", "0.5", "--json")
     assert done.code == ExitCode.OK
-    assert done.err.startswith(f"note: {tmp_path}: numbered PNG files read as 1 sequences; ")
+    assert done.err.startswith(f"note: {tmp_path}: numbered PNG files read as 1 sequence; ")
     assert [(Path(r["source"]).name, r["passed"]) for r in done.records] == [
         ("a.npy", True),
         ("b.npz", False),

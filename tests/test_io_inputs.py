@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from cardiovae.errors import FileError
-from cardiovae.io import find_inputs, is_supported, stem, suffix
+from cardiovae.io import find_inputs, is_supported, search_inputs, stem, suffix
+from cardiovae.manifest.inputs import gather_inputs
 
 
 @pytest.fixture
@@ -65,6 +67,26 @@ def test_patterns_cross_folders_and_skip_what_is_no_label_map(cohort):
 
 def test_a_file_whose_name_looks_like_a_pattern_is_that_file(cohort):
     assert names(find_inputs([cohort / "odd[1].nii.gz"]), cohort) == ["odd[1].nii.gz"]
+
+
+def test_a_folder_that_may_not_be_searched_is_named_and_the_others_are(cohort, monkeypatch):
+    scan = os.scandir
+
+    def refuse(path):
+        if os.fspath(path).endswith("p2"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = search_inputs([cohort])
+    assert len(found.paths) == 5
+    ((folder, message),) = found.unread
+    assert folder == str(cohort / "p2")
+    assert message.startswith(f"{folder}: cannot be searched (Permission denied)")
+    alone = search_inputs([cohort / "p2"])
+    assert (alone.paths, len(alone.unread)) == ((), 1)
+    gathered = gather_inputs([str(cohort)], results=True)
+    assert (len(gathered.inputs), len(gathered.unmatched)) == (5, 1)
 
 
 def test_relative_arguments_stay_relative(cohort, monkeypatch):

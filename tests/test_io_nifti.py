@@ -396,3 +396,25 @@ def test_real_sequences_have_the_transducer_at_row_zero_and_come_back_whole(name
         assert np.flatnonzero((sequence.frame(t) == 2).any(axis=1))[0] < rows[0]
     save_labels(tmp_path / "copy.nii.gz", sequence, file)
     assert decompressed(tmp_path / "copy.nii.gz") == decompressed(path)
+
+
+def test_a_scale_beyond_all_numbers_is_an_error_and_no_warning(tmp_path):
+    path = tmp_path / "a.nii"
+    image = nib.Nifti2Image(np.full((4, 3, 2), 200, np.uint8), np.eye(4))
+    path.write_bytes(image.to_bytes())
+    content = bytearray(path.read_bytes())
+    content[176:184] = np.array(1e308, "<f8").tobytes()  # scl_slope of NIfTI-2
+    content[184:192] = np.array(-1e308, "<f8").tobytes()
+    path.write_bytes(content)
+    with pytest.raises(LabelError, match="are finite; found inf"):
+        load_sequence(path)
+
+
+@pytest.mark.parametrize("bits", [0x7F800001, 0x7FC00000, 0xFFFFFFFF])
+def test_every_kind_of_nan_is_an_error_and_no_warning(tmp_path, bits):
+    path = written(tmp_path / "a.nii", np.zeros((4, 3, 2), np.float32))
+    content = bytearray(path.read_bytes())
+    content[-4:] = bits.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(LabelError, match="are finite; found nan"):
+        load_sequence(path)

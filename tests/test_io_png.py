@@ -120,7 +120,7 @@ def test_a_folder_with_one_series_is_one_sequence_in_the_order_of_the_numbers(tm
     folder = series(tmp_path / "p1_4CH", "frame_", [10, 9, 2, 1])
     assert find_inputs([folder]) == find_inputs([tmp_path]) == [folder]
     assert search_inputs([folder]).remarks == ()
-    assert "1 sequences" in search_inputs([tmp_path]).remarks[0]
+    assert "1 sequence;" in search_inputs([tmp_path]).remarks[0]
     assert areas(folder) == [1, 2, 9, 10]
     sequence, file = open_sequence(folder)
     assert sequence.view == "A4C"

@@ -23,6 +23,8 @@ PACKAGES = (
     "scikit-image",
     "nibabel",
     "SimpleITK",
+    "Pillow",
+    "pydicom",
     "safetensors",
     "PyYAML",
     "Jinja2",

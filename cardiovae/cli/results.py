@@ -132,7 +132,8 @@ def _distinct_names(paths: Sequence[Path]) -> dict[Path, Path]:
     names = {path: full.relative_to(root).parent / stem(path) for path, full in absolute.items()}
     twice = _clashing(names.values())
     return {
-        p: name.with_name(p.name) if _key(name) in twice else name for p, name in names.items()
+        p: name.with_name(p.name.replace("*", "")) if _key(name) in twice else name
+        for p, name in names.items()
     }
 
 

@@ -13,6 +13,7 @@ from cardiovae.errors import ConfigError, FileError
 from cardiovae.evaluation.pairing import Pair, Pairing, Unmatched
 from cardiovae.io.content import file_bytes
 from cardiovae.io.inputs import stem
+from cardiovae.io.series import is_series
 from cardiovae.manifest.names import patient_and_view
 from cardiovae.sequence import VIEWS
 
@@ -99,7 +100,7 @@ def _missing(pair: Pair) -> list[Unmatched]:
     return [
         Unmatched(file, side, "does not exist, though the manifest names it")
         for side, file in files.items()
-        if file is not None and not file.is_file()
+        if file is not None and not (file.is_file() or is_series(file))
     ]
 
 

@@ -92,7 +92,9 @@ def whole_labels(values: NDArray[Any], source: object, *, slack: float = 0.0) ->
     if values.dtype == np.uint8:
         return values.astype(np.uint8, copy=False)
     if values.dtype.kind == "f":
-        values = _rounded(values.astype(np.float64), source, slack)
+        with np.errstate(invalid="ignore"):  # a NaN is refused, whatever its bits
+            exact = values.astype(np.float64)
+        values = _rounded(exact, source, slack)
     bad = (values < 0) | (values > 255)
     if bad.any():
         raise LabelError(

@@ -26,10 +26,12 @@ class Found:
         paths: Label maps, sorted, each once: files, folders of PNG frames, `a_*.png`.
         remarks: What should be known about the search, a line each: what was left out, and PNG
             files that were taken for one sequence.
+        unread: Each folder that could not be searched, and why.
     """
 
     paths: tuple[Path, ...]
     remarks: tuple[str, ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
 
 
 def is_supported(path: Path | str) -> bool:
@@ -79,9 +81,10 @@ def search_inputs(arguments: Iterable[str | Path]) -> Found:
     """
     found: set[Path] = set()
     remarks: dict[str, None] = {}
+    unread: dict[str, str] = {}
     for argument in arguments:
         matches = _matches(str(argument))
-        if not matches.paths:
+        if not matches.paths and not matches.unread:
             left = "".join(f" ({remark})" for remark in matches.remarks)
             raise FileError(
                 f"{argument}: matches no label map; give a file, a folder or a quoted pattern "
@@ -89,7 +92,8 @@ def search_inputs(arguments: Iterable[str | Path]) -> Found:
             )
         found.update(matches.paths)
         remarks.update(dict.fromkeys(matches.remarks))
-    return Found(tuple(sorted(found)), tuple(remarks))
+        unread.update(matches.unread)
+    return Found(tuple(sorted(found)), tuple(remarks), tuple(unread.items()))
 
 
 def require_supported(path: Path) -> None:
@@ -124,8 +128,9 @@ def _is_dicom(path: Path) -> bool:
 
 def _matches(argument: str) -> Found:
     path = Path(argument).expanduser()
+    errors: list[OSError] = []
     if path.is_dir():
-        return _sequences(_files_below(path), argument)
+        return _sequences(_files_below(path, errors), argument, errors)
     if path.exists():
         if is_tracings(path):
             raise FileError(
@@ -139,11 +144,11 @@ def _matches(argument: str) -> Found:
     files: list[Path] = []
     for name in glob.glob(str(path), recursive=True):  # noqa: PTH207 (`**` and absolute patterns)
         match = Path(name)
-        files += _files_below(match) if match.is_dir() else [match] * is_supported(match)
-    return _sequences(files, argument)
+        files += _files_below(match, errors) if match.is_dir() else [match] * is_supported(match)
+    return _sequences(files, argument, errors)
 
 
-def _sequences(files: Iterable[Path], argument: str) -> Found:
+def _sequences(files: Iterable[Path], argument: str, errors: Iterable[OSError]) -> Found:
     """Files as label maps: without images of known layouts, and numbered PNG files as one."""
     folders: dict[Path, list[Path]] = {}
     for file in dict.fromkeys(files):
@@ -161,13 +166,24 @@ def _sequences(files: Iterable[Path], argument: str) -> Found:
             n_series += is_series(path)
     remarks = []
     if n_images:
-        remarks.append(f"{argument}: {n_images} images beside their labels left out")
+        many = "1 image beside its" if n_images == 1 else f"{n_images} images beside their"
+        remarks.append(f"{argument}: {many} labels left out")
     if n_series and paths != [Path(argument)]:  # of a folder named in full nothing else is meant
+        read_as = "1 sequence" if n_series == 1 else f"{n_series} sequences"
         remarks.append(
-            f"{argument}: numbered PNG files read as {n_series} sequences; to read each as a "
+            f"{argument}: numbered PNG files read as {read_as}; to read each as a "
             "frame of its own, name the files in full"
         )
-    return Found(tuple(paths), tuple(remarks))
+    unread = tuple((str(e.filename), _unread(e)) for e in errors)
+    return Found(tuple(paths), tuple(remarks), unread)
+
+
+def _unread(error: OSError) -> str:
+    """The message for a folder that could not be searched."""
+    reason = error.strerror or str(error)
+    return (
+        f"{error.filename}: cannot be searched ({reason}); what it holds is not among the inputs"
+    )
 
 
 def _whole_series(pictures: list[Path]) -> Iterator[Path]:
@@ -182,16 +198,11 @@ def _whole_series(pictures: list[Path]) -> Iterator[Path]:
             yield from (file for file in files if file in named)
 
 
-def _files_below(folder: Path) -> list[Path]:
-    """Every supported file in a folder and below it, but nothing hidden."""
+def _files_below(folder: Path, errors: list[OSError]) -> list[Path]:
+    """Every supported file in a folder and below it, but nothing hidden; what fails is added."""
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=errors.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            path
-            for name in names
-            if not name.startswith(".")
-            and is_supported(name)
-            and (path := Path(place, name)).is_file()
-        ]
+        visible = (Path(place, n) for n in names if not n.startswith(".") and is_supported(n))
+        found += [path for path in visible if path.is_file()]
     return found

@@ -142,7 +142,9 @@ def read(path: Path) -> tuple[NDArray[np.uint8], NiftiTemplate]:
     if (slope, inter) == (1.0, 0.0):
         values = whole_labels(stored, path)
     else:
-        values = whole_labels(stored.astype(np.float64) * slope + inter, path, slack=SCALING_SLACK)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            scaled = stored.astype(np.float64) * slope + inter
+        values = whole_labels(scaled, path, slack=SCALING_SLACK)
     spacing, space_notes = spacing_mm(header)
     step, time_notes = frame_time_ms(header, shape)
     notes = space_notes + time_notes

@@ -28,6 +28,7 @@ LABELS, SPACING, FRAME_TIME, AXES = "labels", "spacing_mm", "frame_time_ms", "ax
 _MAX_HEADER = 10_000  # numpy's own limit for a header that it evaluates
 _MAX_MEMBERS = 1000
 _MAX_TEXT = 1000
+_SHOWN = 5
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What numpy and zipfile raise on damaged files; zlib.error for damaged members, RuntimeError for
 # encrypted ones, the others from the Python literal that a header is.
@@ -77,12 +78,13 @@ def from_zip(
                 raise FileError(
                     f"{path}: {odd[0]!r} is compressed as numpy never does; save again"
                 )
-            heads = {name: _member_head(archive, i, path) for name, i in infos.items()}
-            name = _chosen({n: head for n, head in heads.items() if head is not None}, path)
+            read = {name: _member_head(archive, i, path) for name, i in infos.items()}
+            heads = {name: head for name, head in read.items() if head is not None}
+            name = _chosen(heads, path)
             facts = {
                 key: _member(archive, infos[key], path)
                 for key in (SPACING, FRAME_TIME, AXES)
-                if (head := heads.get(key)) is not None and prod(head.shape) <= 2
+                if key in heads and prod(heads[key].shape) <= 2
             }
             array = _member(archive, infos[name], path)
     except FileError:
@@ -100,7 +102,9 @@ def _chosen(heads: Mapping[str, Head], path: Path) -> str:
     found = [n for n, h in flat.items() if h.dtype.kind in "biu"]
     found = found or [n for n, h in flat.items() if h.dtype.kind == "f"]
     if len(found) != 1:
-        known = ", ".join(f"{n} {h.shape} {h.dtype}" for n, h in heads.items()) or "no array"
+        shown = [f"{n} {h.shape} {h.dtype}" for n, h in heads.items()]
+        more = [f"and {len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
+        known = ", ".join(shown[:_SHOWN] + more) or "no array"
         raise FileError(
             f"{path}: an .npz holds its label map as '{LABELS}', or has a single array that could "
             f"be one; this one has {known}; save the label map as '{LABELS}'"

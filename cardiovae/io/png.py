@@ -114,7 +114,7 @@ def read(path: Path) -> tuple[NDArray[np.uint8], PngTemplate]:
         shape=(w, h, len(files)),
         notes=notes,
     )
-    return np.stack(frames, axis=2), template
+    return np.moveaxis(np.stack(frames), 0, 2), template  # whole frames stay together in memory
 
 
 def write_labels(

@@ -106,6 +106,7 @@ def gather_inputs(
                 plain = _plain(argument, results=results)
                 found.update((os.path.abspath(p), Input(p)) for p in plain.paths)  # noqa: PTH100
                 remarks.update(dict.fromkeys(plain.remarks))
+                unmatched += plain.unread
         except FileError as error:
             unmatched.append((argument, str(error)))
     found.update(_distinct(listed))
@@ -179,12 +180,12 @@ def _plain(argument: str, *, results: bool) -> Found:
     matches = found.paths
     if matches != (Path(argument).expanduser(),):
         matches = tuple(path for path in matches if _is_input(path, results=results))
-    if not matches:
+    if not matches and not found.unread:
         raise FileError(
             f"{argument}: holds nothing but results of 'cardiovae correct'; name a file among "
             "them in full to use it again"
         )
-    return Found(matches, found.remarks)
+    return Found(matches, found.remarks, found.unread)
 
 
 def _is_input(path: Path, *, results: bool) -> bool:
