@@ -46,9 +46,10 @@ def test_a_folder_becomes_a_manifest_that_its_own_verification_passes(data, caps
     assert {row["view"] for row in listed} == {"A2C", "A4C"}
     assert {(r["spacing_row_mm"], r["spacing_col_mm"]) for r in listed} == {("0.5", "0.25")}
     assert {(r["source"], r["license"], r["split"]) for r in listed} == {("drawn", "CC0-1.0", "")}
-    checked = run(capsys, *VERIFY, data / "manifest.csv")
-    assert (checked.code, checked.err) == (0, "")
-    assert "all 6 entries are as listed" in checked.out
+    for given in (data / "manifest.csv", data):
+        checked = run(capsys, *VERIFY, given)
+        assert (checked.code, checked.err) == (0, "")
+        assert f"{data / 'manifest.csv'}: all 6 entries are as listed" in checked.out
 
 
 def test_the_same_folder_gives_the_same_bytes_in_either_format(data, capsys):

@@ -117,7 +117,12 @@ def build(
 
 
 def verify(
-    path: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest, .csv or .json.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MANIFEST|DIR", help="A manifest, .csv or .json, or the folder it is built in."
+        ),
+    ],
     root: options.Root = None,
     allow_outside: options.AllowOutside = False,
     json_lines: options.Json = False,
@@ -138,6 +143,7 @@ def verify(
     from cardiovae.manifest.verify import NOTES, check_entry, compare_entries, lost_entry
 
     screen = Screen(json=json_lines)
+    path = path / DEFAULT_NAME if path.is_dir() else path
     listed = read_manifest(path, root=root, allow_outside=allow_outside)
     results = _results(partial(check_entry, listed.root), listed.entries, lost_entry, workers)
     checked = list(screen.progress(results, "verifying", len(listed.entries)))
