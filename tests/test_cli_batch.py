@@ -255,7 +255,7 @@ def _workers(pid: int) -> list[psutil.Process]:
 def test_a_scheduler_that_runs_already_is_used_and_left_running(capsys, hearts, tmp_path):
     run(capsys, "audit", hearts, "-o", tmp_path / "serial", "--engine", "serial")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None
+        n_workers=2, threads_per_worker=1, dashboard_address=":0"
     ) as cluster:
         address = cluster.scheduler_address
         words = ("audit", hearts, "-o", tmp_path / "out", "--scheduler", address)

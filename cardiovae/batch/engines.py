@@ -128,7 +128,7 @@ def _dask_client(engine: Engine) -> Iterator[Any]:
     if engine.scheduler is None:
         with (
             distributed.LocalCluster(
-                n_workers=engine.n_workers, threads_per_worker=1, dashboard_address=None
+                n_workers=engine.n_workers, threads_per_worker=1, dashboard_address=":0"
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
