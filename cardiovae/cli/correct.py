@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +17,8 @@ from cardiovae.cli.cases import Cases, Tally, find_cases, report_unmatched, run_
 from cardiovae.cli.correcting import Corrector, Device
 from cardiovae.cli.decisions import Decision, read_decisions
 from cardiovae.cli.exits import ExitCode
-from cardiovae.cli.results import Target, plan_targets, require_free
+from cardiovae.cli.planning import Plan
+from cardiovae.cli.results import plan_targets
 from cardiovae.cli.screen import Screen
 from cardiovae.prior.shipped import DEFAULT_PRIOR, prior_folder
 
@@ -212,58 +213,6 @@ def say(done: Done, screen: Screen) -> None:
         screen.say(line)
     if done.told:
         screen.line(done.told)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Says what would be done with one file; as nothing is tried, nothing is found lacking.
-
-    Args:
-        targets: Where the results of each file would go.
-        readings: How each file is read.
-        config: Settings of the correction.
-        screen: Where to write.
-        overwrite: Whether results of earlier runs would be replaced.
-    """
-
-    targets: Mapping[Path, Target]
-    readings: Mapping[Path, options.Reading]
-    config: CorrectConfig
-    screen: Screen
-    overwrite: bool
-
-    def __call__(self, path: Path) -> bool:
-        """Plan one file.
-
-        Raises:
-            CardiovaeError: The file cannot be read, or a result would be in the way.
-        """
-        from cardiovae.audit.audit import audit_sequence
-        from cardiovae.cli.tables import headline, plan_lines
-        from cardiovae.io import open_sequence
-
-        target, config = self.targets[path], self.config
-        require_free(target, overwrite=self.overwrite)
-        sequence, like = open_sequence(path, **vars(self.readings[path]))
-        found = audit_sequence(sequence, anatomy=config.criteria, temporal=config.temporal)
-        self.screen.record(
-            {
-                "source": str(path),
-                "dry_run": True,
-                "shape": list(sequence.labels.shape),
-                "spacing_mm": sequence.spacing_mm,
-                "frame_time_ms": sequence.frame_time_ms,
-                "view": sequence.view,
-                "labels": like.scheme.name,
-                "notes": list(like.notes),
-                "passed": found.passed,
-                "invalid_frames": list(found.invalid_frames),
-                "output": [str(file) for file in target.files],
-            }
-        )
-        for line in (headline(found), *plan_lines(sequence, like, target)):
-            self.screen.say(line)
-        return True
 
 
 def _settings(
