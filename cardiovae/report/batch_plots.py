@@ -47,7 +47,7 @@ class Bins:
     beyond: tuple[bool, ...]
     ticks: Mapping[float, str]
     limits: tuple[float, ...]
-    index: NDArray[np.int64]
+    index: NDArray[np.int8]
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -58,7 +58,7 @@ class Bins:
 def bins_of(values: Values, rule: Rule) -> Bins:
     """Sort values, shape (N,), NaN = none, into ranges that suit the rule."""
     if rule.unit == "flag":
-        index = np.where(np.isfinite(values), values > 0, -1).astype(np.int64)
+        index = np.where(np.isfinite(values), values > 0, -1).astype(np.int8)
         beyond = (rule.excess(0) > 0, rule.excess(1) > 0)
         return Bins(("no", "yes"), beyond, {0.5: "no", 1.5: "yes"}, (1,), index)
     known = values[np.isfinite(values)]
@@ -86,7 +86,7 @@ def _by_decade(values: Values, rule: Rule, known: Values) -> Bins:
     }
     ticks.pop(1.0)  # too close to zero
     return Bins(
-        tuple(names), (False,) + (True,) * n, ticks, (1.0,), np.nan_to_num(index).astype(np.int64)
+        tuple(names), (False,) + (True,) * n, ticks, (1.0,), np.nan_to_num(index).astype(np.int8)
     )
 
 
@@ -124,7 +124,7 @@ def _even(values: Values, rule: Rule, known: Values) -> Bins:
     # The last range at either end is open, so the scale is given where it begins.
     ends = (float(k) for k in (1, n - 1) if all(abs(k - at) >= NEAR for at in limits))
     ticks = {k: number(edges[int(k)], 3) for k in (*limits, *ends)}
-    return Bins(tuple(names), tuple(beyond), ticks, limits, index.astype(np.int64))
+    return Bins(tuple(names), tuple(beyond), ticks, limits, index.astype(np.int8))
 
 
 def _range(low: float, high: float, unit: str) -> str:

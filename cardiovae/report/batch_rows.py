@@ -7,6 +7,7 @@ frame farthest beyond the limits, or closest to them.
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -176,7 +177,9 @@ def row_of(record: Mapping[str, Any], rules: Sequence[Rule]) -> Row:
     Raises:
         CardiovaeError: The record names a criterion that the run does not list.
     """
-    subgroups = tuple(sorted((str(k), str(v)) for k, v in record.get("subgroups", {}).items()))
+    # Few words for many rows: each is kept once.
+    named = record.get("subgroups", {}).items()
+    subgroups = tuple(sorted((sys.intern(str(k)), sys.intern(str(v))) for k, v in named))
     source, sha256 = record["source"], record["sha256"] or ""
     if record["status"] != "ok":
         return _unreadable(source, sha256, record["error"], subgroups)
@@ -197,9 +200,9 @@ def row_of(record: Mapping[str, Any], rules: Sequence[Rule]) -> Row:
         n_failed=n_failed,
         n_unmeasured=n_unmeasured,
         worst_frame=_worst(record),
-        view=record["view"] or "",
+        view=sys.intern(record["view"] or ""),
         subgroups=subgroups,
-        letters="".join(_letter(c["verdicts"]) if c else NOT_JUDGED for c in found),
+        letters=sys.intern("".join(_letter(c["verdicts"]) if c else NOT_JUDGED for c in found)),
         values=values,
         frames=frames,
         failed=_counts(found, "F"),
