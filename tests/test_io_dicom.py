@@ -325,6 +325,16 @@ def test_a_bomb_of_run_lengths_or_deflate_is_not_unpacked(tmp_path):
         load_sequence(tmp_path / "b.dcm")
 
 
+def test_run_lengths_of_fewer_frames_than_promised_are_a_file_error(tmp_path):
+    path = ultrasound(tmp_path / "a.dcm", CINE[:, :, :1])
+    dataset = pydicom.dcmread(path)
+    dataset.compress(RLELossless)
+    dataset.NumberOfFrames = 3
+    dataset.save_as(path)
+    with pytest.raises(FileError, match="or is damaged"):
+        load_sequence(path)
+
+
 def test_without_pydicom_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pydicom", None)
     (tmp_path / "a.dcm").write_bytes(b"x")

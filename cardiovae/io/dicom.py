@@ -53,6 +53,7 @@ _DAMAGE = (
     LookupError,
     OSError,
     RuntimeError,
+    StopIteration,
     TypeError,
     ValueError,
     struct.error,
