@@ -6,6 +6,7 @@ import pytest
 
 from cardiovae.errors import FileError
 from cardiovae.io import staged, write_bytes, write_text
+from cardiovae.io.atomic import staging
 
 
 def listing(folder: Path) -> list[str]:
@@ -122,3 +123,34 @@ def test_a_path_that_cannot_be_is_a_file_error(tmp_path, name):
     (tmp_path / "file.txt").write_bytes(b"")
     with pytest.raises(FileError, match="cannot be written"):
         write_bytes(tmp_path / name, b"")
+
+
+def test_staged_files_appear_one_by_one_and_the_hidden_folder_goes(tmp_path):
+    with staging(tmp_path / "new" / "report") as write_file:
+        write_file(Path("pages/a.html"), b"one")
+        assert (tmp_path / "new/report/pages/a.html").read_bytes() == b"one"
+        write_file(Path("pages/a.html"), b"two")
+        write_file(Path("index.html"), b"last")
+    found = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert found == {"new/report/pages/a.html", "new/report/index.html"}
+    assert {p.name for p in (tmp_path / "new/report").iterdir()} == {"pages", "index.html"}
+    assert (tmp_path / "new/report/pages/a.html").read_bytes() == b"two"
+
+
+def test_a_staged_file_that_cannot_be_placed_is_named_and_leaves_nothing(tmp_path):
+    (tmp_path / "index.html").mkdir()
+    with (
+        pytest.raises(FileError, match=r"index\.html: cannot be written"),
+        staging(tmp_path) as write_file,
+    ):
+        write_file(Path("index.html"), b"text")
+    assert [p.name for p in tmp_path.iterdir()] == ["index.html"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="file: cannot be written"), staging(tmp_path / "file"):
+        pass
+
+
+def test_an_error_of_the_caller_is_not_taken_for_one_of_writing(tmp_path):
+    with pytest.raises(FileNotFoundError), staging(tmp_path):
+        (tmp_path / "missing").read_bytes()
+    assert not list(tmp_path.iterdir())

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image, ImageColor
@@ -71,6 +71,7 @@ def test_an_outline_is_as_long_as_there_are_pixel_edges_between_inside_and_outsi
 @given(
     st.lists(st.floats(-1e5, 1e5), min_size=1, max_size=30), st.integers(min_value=2, max_value=6)
 )
+@example([2.00001, -0.001953125], 2)
 def test_a_nice_range_holds_every_value_between_few_even_ticks(values, n_ticks):
     low, high, ticks = nice_range(values, n_ticks=n_ticks)
     slack = 1e-9 * max(1.0, abs(low), abs(high))

@@ -67,7 +67,7 @@ def nice_range(values: Sequence[float], *, n_ticks: int) -> tuple[float, float, 
     low, high = min(low, (low + high - spread) / 2), max(high, (low + high + spread) / 2)
     raw = spread / n_ticks
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(s * power for s in (1, 2, 5, 10) if s * power >= raw * 0.999)
+    step = next(s * power for s in (1, 2, 5, 10, 20) if s * power >= raw)
     first, last = math.floor(low / step), math.ceil(high / step)
     last = max(last, first + 1)
     ticks = [round(k * step, 12) for k in range(first, last + 1)]
