@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -37,7 +38,7 @@ from cardiovae.report import batch, batch_data
 from cardiovae.report.batch import write_batch_report
 from cardiovae.report.batch_plots import bins_of, histogram
 from cardiovae.report.batch_rows import Rule, row_of, rules_of
-from cardiovae.report.batch_summary import percent
+from cardiovae.report.batch_summary import group_names, groups_of, percent
 
 RULE_LIST = rules_of(run_of())
 
@@ -475,3 +476,13 @@ def test_a_bar_shows_its_count_by_its_logarithm():
 def test_a_share_is_never_rounded_to_all_or_nothing():
     assert percent(99_999 / 100_000) == "> 99.9 %"
     assert percent(1 / 100_000) == "< 0.1 %"
+
+
+def test_a_column_with_a_value_of_its_own_for_each_sequence_makes_no_groups():
+    row = row_of(as_record("a", audited(good(3))), RULE_LIST)
+    rows = [
+        dataclasses.replace(row, subgroups=(("site", "AB"[i % 2]), ("x_seed", str(i))))
+        for i in range(40)
+    ]
+    assert group_names(rows) == ["site"]
+    assert {group.name for group in groups_of(rows)} - {"view"} == {"site"}

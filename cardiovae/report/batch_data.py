@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cardiovae.report.batch_plots import Bins, bins_of
 from cardiovae.report.batch_rows import VERDICTS, Change, Row, Rule
+from cardiovae.report.batch_summary import group_names
 
 CHUNK = 2000  # rows in a file
 MAX_ROWS = 50_000  # in the table of the page; all are in the tables beside the report
@@ -47,7 +48,7 @@ class Batch:
     @property
     def groups(self) -> list[str]:
         """Names of the subgroups."""
-        return sorted({name for row in self.rows for name, _ in row.subgroups})
+        return group_names(self.rows)
 
     @property
     def identity(self) -> str:

@@ -16,6 +16,7 @@ from cardiovae.report.batch_rows import NOT_JUDGED, Change, Row, Rule
 from cardiovae.report.wording import count, is_number, with_unit
 
 N_EXAMPLES = 5
+MAX_GROUPS = 30  # values of one column: an age in years makes groups, a number of a file does not
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -205,10 +206,19 @@ def _finding(rows: Sequence[Row], rule: Rule, k: int) -> Finding:
     )
 
 
+def group_names(rows: Sequence[Row]) -> list[str]:
+    """Names of the subgroups, but for those with about as many values as there are sequences."""
+    values: dict[str, set[str]] = {}
+    for row in rows:
+        for name, value in row.subgroups:
+            values.setdefault(name, set()).add(value)
+    return sorted(name for name, found in values.items() if len(found) <= MAX_GROUPS)
+
+
 def groups_of(rows: Sequence[Row]) -> list[Group]:
     """The batch by view and by every subgroup, where there are several."""
     found = []
-    for name in ["view", *sorted({name for row in rows for name, _ in row.subgroups})]:
+    for name in ["view", *group_names(rows)]:
         parts: dict[str, list[Row]] = {}
         for row in rows:
             value = row.view if name == "view" else dict(row.subgroups).get(name, "")
