@@ -52,14 +52,7 @@ def audit(
     frame_time: options.FrameTime = None,
     root: options.Root = None,
     allow_outside: options.AllowOutside = False,
-    max_implausible: Annotated[
-        str | None,
-        typer.Option(
-            "--max-implausible",
-            metavar="SHARE",
-            help="Exit with 3 when more than this share of the files, such as 5%, does not pass.",
-        ),
-    ] = None,
+    max_implausible: batching.MaxImplausible = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -71,29 +64,14 @@ def audit(
             "goes on from there. Or a .csv file for all findings alone.",
         ),
     ] = None,
-    pages: Annotated[
-        Literal["flagged", "all", "none"],
-        typer.Option(
-            rich_help_panel=options.OUTPUT,
-            help="Which files get a page of their own in the report: those that do not pass, all "
-            "or none.",
-        ),
-    ] = "flagged",
+    pages: batching.Pages = "flagged",
     no_report: Annotated[
         bool,
         typer.Option(
             "--no-report", rich_help_panel=options.OUTPUT, help="Write the tables alone."
         ),
     ] = False,
-    junit: Annotated[
-        Path | None,
-        typer.Option(
-            "--junit",
-            metavar="FILE.xml",
-            rich_help_panel=options.OUTPUT,
-            help="Write the verdicts as JUnit XML as well, for continuous integration.",
-        ),
-    ] = None,
+    junit: batching.Junit = None,
     json_lines: options.Json = False,
     verbose: Annotated[
         bool,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from cardiovae.batch.engines import Engine, EngineName, n_cpus
 from cardiovae.batch.run import run_items
+from cardiovae.cli.options import OUTPUT
 from cardiovae.cli.screen import Screen
 from cardiovae.errors import ConfigError
 
@@ -61,6 +63,31 @@ Shard = Annotated[
         rich_help_panel=BATCH,
         help="Do part I of N of the files, such as 3/8, one part per job of an array; "
         "'cardiovae report' puts the parts together.",
+    ),
+]
+MaxImplausible = Annotated[
+    str | None,
+    typer.Option(
+        "--max-implausible",
+        metavar="SHARE",
+        help="Exit with 3 when more than this share of the files, such as 5%, does not pass.",
+    ),
+]
+Pages = Annotated[
+    Literal["flagged", "all", "none"],
+    typer.Option(
+        rich_help_panel=OUTPUT,
+        help="Which files get a page of their own in the report: those that do not pass, all "
+        "or none.",
+    ),
+]
+Junit = Annotated[
+    Path | None,
+    typer.Option(
+        "--junit",
+        metavar="FILE.xml",
+        rich_help_panel=OUTPUT,
+        help="Write the verdicts as JUnit XML as well, for continuous integration.",
     ),
 ]
 

@@ -6,7 +6,7 @@ import heapq
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -39,30 +39,9 @@ def report(
             help="Where to write. Default: into OUT, if only one is given.",
         ),
     ] = None,
-    max_implausible: Annotated[
-        str | None,
-        typer.Option(
-            "--max-implausible",
-            metavar="SHARE",
-            help="Exit with 3 when more than this share of the files, such as 5%, does not pass.",
-        ),
-    ] = None,
-    pages: Annotated[
-        Literal["flagged", "all", "none"],
-        typer.Option(
-            rich_help_panel=options.OUTPUT,
-            help="Which files get a page of their own: those that do not pass, all or none.",
-        ),
-    ] = "flagged",
-    junit: Annotated[
-        Path | None,
-        typer.Option(
-            "--junit",
-            metavar="FILE.xml",
-            rich_help_panel=options.OUTPUT,
-            help="Write the verdicts as JUnit XML as well.",
-        ),
-    ] = None,
+    max_implausible: batching.MaxImplausible = None,
+    pages: batching.Pages = "flagged",
+    junit: batching.Junit = None,
     verbose: Annotated[
         bool,
         typer.Option(
