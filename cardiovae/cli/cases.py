@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from cardiovae.manifest.inputs import Input
 
 STANDARD_INPUT = "-"
-RECORD = "audit.json"
-"""Written last by `cardiovae correct`: beside it lie results, not inputs."""
 
 
 @dataclass(frozen=True)

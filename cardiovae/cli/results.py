@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cardiovae.cli.cases import RECORD
 from cardiovae.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,6 +66,7 @@ def plan_targets(
         ConfigError: A file for several inputs, or a file where a folder is meant.
     """
     from cardiovae.io import WRITTEN, suffix, written_suffix
+    from cardiovae.manifest.inputs import RECORD
 
     if suffix(output) and not output.is_dir():
         if suffix(output) not in WRITTEN:
@@ -190,6 +190,8 @@ def write_results(
 
 def _remove_earlier(folder: Path) -> None:
     """Remove what an earlier run wrote about the labels; its record first, it says "done"."""
+    from cardiovae.manifest.inputs import RECORD
+
     for name in (RECORD, "report.html", "uncertainty.nii.gz"):
         (folder / name).unlink(missing_ok=True)
 
