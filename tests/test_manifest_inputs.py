@@ -118,7 +118,6 @@ def test_results_of_a_correction_are_no_inputs_unless_asked_for(data):
         assert {item.path.name.partition(".")[0] for item in found} == expected
     _, unmatched = gather_inputs([str(data / "out")], results=False)
     assert "nothing but results" in unmatched[0][1]
-    assert inputs.RECORD == cases.RECORD
 
 
 def test_the_command_line_wins_over_the_manifest_and_the_manifest_over_the_file(data):
