@@ -13,7 +13,8 @@ from prior_cases import TINY
 from torch.distributions import Normal, kl_divergence
 
 from cardiovae.prior import objective
-from cardiovae.prior.network import Posterior, ShapeVAE
+from cardiovae.prior.models.ar_vae import AttributeVAE
+from cardiovae.prior.network import Posterior
 
 NAN = math.nan
 LAW = settings(deadline=None, max_examples=20)
@@ -133,7 +134,7 @@ def test_the_cross_entropy_on_a_contour_is_that_of_a_coin():
 def network():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return ShapeVAE(TINY.latent_dim, TINY.width).eval()
+        return AttributeVAE(TINY.latent_dim, TINY.width).eval()
 
 
 def test_a_judged_network_decodes_the_mean_code(network):
