@@ -34,13 +34,17 @@ NETWORKS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
 BATCH = 16  # frames at a time
 
 
-def denoiser(name: str) -> nn.Module:
-    """An untrained network of `NETWORKS`: (N, 7, 128, 96) to class scores (N, 4, 128, 96)."""
+def denoiser(name: str, n_inputs: int = N_INPUTS, n_outputs: int = N_CLASSES) -> nn.Module:
+    """An untrained network of `NETWORKS`: (N, n_inputs, H, W) to (N, n_outputs, H, W).
+
+    H and W are multiples of 32. By default it takes label maps, (N, 7, 128, 96), and gives class
+    scores, (N, 4, 128, 96).
+    """
     from monai.networks import nets  # takes seconds; only what needs it should wait
 
     kind, arguments = NETWORKS[name]
     network: nn.Module = getattr(nets, kind)(
-        spatial_dims=2, in_channels=N_INPUTS, out_channels=N_CLASSES, norm="BATCH", **arguments
+        spatial_dims=2, in_channels=n_inputs, out_channels=n_outputs, norm="BATCH", **arguments
     )
     return network
 
