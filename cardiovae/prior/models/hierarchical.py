@@ -35,7 +35,7 @@ class HierarchicalVAE(ShapeNetwork):
                 f"train.options.n_top is {n_top}: the top level has at least one of the "
                 f"{latent_dim} latent dimensions, and not all of them"
             )
-        super().__init__(latent_dim, width, n_statistics=1)
+        super().__init__(latent_dim, width)
         size = self.to_posterior.in_features
         self.n_top = n_top
         n_low = latent_dim - n_top
