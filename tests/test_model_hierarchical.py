@@ -71,3 +71,11 @@ def test_the_lower_level_is_drawn_around_what_the_top_expects(model):
 def test_levels_without_a_dimension_are_refused(n_top):
     with pytest.raises(ConfigError, match="n_top"):
         HierarchicalVAE(8, 8, n_top=n_top)
+
+
+def test_the_log_density_is_that_of_both_levels(model):
+    codes = model.sample(6, torch.Generator().manual_seed(1))
+    expected = model.expected(codes[:, :3])
+    low = Normal(expected.mu, torch.exp(expected.logvar / 2)).log_prob(codes[:, 3:]).sum(1)
+    top = Normal(0.0, 1.0).log_prob(codes[:, :3]).sum(1)
+    torch.testing.assert_close(model.log_prior(codes), top + low)

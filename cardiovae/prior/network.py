@@ -14,6 +14,7 @@ Symbols: N batch, D latent dimensions; regions are LV, epicardium (LV + MYO) and
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -128,6 +129,10 @@ class ShapeModel(nn.Module):
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """`n` codes of the model's own prior, shape (n, D); by default standard normal."""
         return torch.randn((n, self.latent_dim), generator=generator)
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Log density in nats of codes (N, D) under the model's own prior, shape (N,)."""
+        return -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
 
     @classmethod
     def critic(cls) -> Critic | None:

@@ -68,6 +68,13 @@ class HierarchicalVAE(ShapeNetwork):
             top = torch.randn((n, self.n_top), generator=generator)
             return torch.cat([top, self.expected(top).sample(generator)], 1)
 
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Log density in nats of codes (N, D): that of the top, and of the rest given the top."""
+        top, low = z[:, : self.n_top], z[:, self.n_top :]
+        expected = self.expected(top)
+        scores = (low - expected.mu) * torch.exp(-0.5 * expected.logvar)
+        return super().log_prior(torch.cat([top, scores], 1)) - 0.5 * expected.logvar.sum(1)
+
     def _top(self, maps: Tensor) -> tuple[Posterior, Tensor]:
         found = self.to_posterior(self.encoder(maps))
         return gaussian(found[:, : 2 * self.n_top]), found[:, 2 * self.n_top :]
