@@ -21,7 +21,7 @@ from cardiovae.prior.shipped import prior_folder
 DATA = ("camus", "phantom")
 NAMES = {"camus": "CAMUS", "phantom": "phantom"}
 SHIPPED = "shipped"
-N_CODES = 2000  # of the banks of models trained here
+N_CODES = 1500  # of the banks of models trained here
 REAL = ("data.split=data_manifests/camus_splits.csv", "name=camus-lineage")
 
 

@@ -45,10 +45,10 @@ from lineage.entries import Entry, cohort_of, refusal
 
 SETS = ("camus", "camus-public")
 N_DRAWS = 1000
-N_PAIRS, N_STEPS = 150, 7
+N_PAIRS, N_STEPS = 100, 5
 PARTS = ("a", "corrupted")
 EVERY = 4  # of the invalid predictions
-SPEED_BATCH, SPEED_RUNS = 64, 5
+SPEED_BATCH, SPEED_RUNS = 64, 3
 
 
 def measure(entry: Entry, settings: Settings) -> dict[str, Any]:

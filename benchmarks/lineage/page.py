@@ -126,7 +126,7 @@ def _valid(part: Figures) -> list[str]:
     return [
         "Share in percent of 1,000 draws from the model's own prior (standard normal, two levels, "
         "or words one after the other) and from the Parzen density of its training codes that are "
-        "valid, and of the hearts at even steps between those of 150 pairs of patients, on a "
+        "valid, and of the hearts at even steps between those of 100 pairs of patients, on a "
         "straight way and on a sphere around the mean code. `all`: passes `camus` and "
         "`camus-public`, with and without its atrium. Codes of `ae`, `contractive` and "
         "`denoising` are held to no density, so a standard normal is none of theirs.",
