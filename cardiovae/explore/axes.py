@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 # Below this |Spearman| a dimension does not follow its attribute, and moving along it shows
 # something else than its name says. Attribute-regularized VAEs of images reach 0.89 to 0.96, those
-# without the regularization 0.62 to 0.63 (Pati and Lerch, Neural Computing and Applications, 2021).
+# without the regularization 0.62 to 0.63 (Pati and Lerch, Neural Comput. Appl. 33, 2021).
 FOLLOWS = 0.8
 PERCENTILES = (2.5, 97.5)
 INSTANT = "instant"

@@ -43,7 +43,7 @@ def group_direction(codes: Array, low: NDArray[np.bool_], high: NDArray[np.bool_
 
 
 def named_directions(codes: Array, attributes: Array, instants: Array) -> tuple[Direction, ...]:
-    """ "Thicker wall", "dilated" and "end-systole", as far as the codes allow them.
+    """Directions "thicker wall", "dilated" and "end-systole", as far as the codes allow them.
 
     The first two compare the outer quarters of codes at end-diastole, or of all codes where the
     instant is not known, so that they do not say once more that hearts contract. Wall thickness is
@@ -62,13 +62,13 @@ def named_directions(codes: Array, attributes: Array, instants: Array) -> tuple[
     quarters = (
         (
             "thicker wall",
-            f"quarter with the least and with the most myocardium for its LV area{where}",
+            f"the quarter with the least to that with the most myocardium for its LV area{where}",
             excess(attributes[:, LV_AREA], attributes[:, MYO_AREA], used),
             "myo_area",
         ),
         (
             "dilated",
-            f"quarter with the smallest and with the largest LV area{where}",
+            f"the quarter with the smallest to that with the largest LV area{where}",
             attributes[:, LV_AREA],
             "lv_area",
         ),
@@ -78,7 +78,7 @@ def named_directions(codes: Array, attributes: Array, instants: Array) -> tuple[
         for name, meaning, values, attribute in quarters
     ]
     at_es = measured & (instants >= ES)
-    meaning = "codes at end-diastole and at end-systole"
+    meaning = "codes at end-diastole to codes at end-systole"
     found.append(_direction("end-systole", meaning, codes, at_ed, at_es, "lv_area", -1))
     return tuple(direction for direction in found if direction is not None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -271,7 +271,7 @@ def _pairs(axes: Sequence[Axis]) -> list[tuple[Axis, Axis]]:
     named = {axis.name: axis for axis in axes if axis.attribute == axis.name}
     pairs = [(named[a], named[b]) for a, b in PLANES if a in named and b in named]
     free = [axis for axis in axes if np.array_equal(axis.read, axis.move)]
-    return pairs or list(zip(free[:1], free[1:2], strict=False))
+    return pairs or ([(free[0], free[1])] if len(free) > 1 else [])
 
 
 def _plane(prior: ShapePrior, pair: tuple[Axis, Axis], start: Array, judge: CriteriaSet) -> Plane:

@@ -35,7 +35,7 @@ def lerp(a: ArrayLike, b: ArrayLike, shares: ArrayLike) -> Array:
 
 
 def slerp(a: ArrayLike, b: ArrayLike, shares: ArrayLike, center: ArrayLike = 0.0) -> Array:
-    """Codes on the arc from `a` to `b` around `center`: the angle grows evenly, so does the radius.
+    """Codes on the arc from `a` to `b` around `center`: angle and radius change evenly.
 
     After White, "Sampling generative networks", arXiv:1609.04468, 2016: codes in many dimensions
     lie in a shell around their mean, and a straight line cuts through its empty middle. Where the

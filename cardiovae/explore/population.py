@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from cardiovae.bank import GRID, GRID_MM
 from cardiovae.errors import CardiovaeError
 from cardiovae.evaluation.ejection import ed_es, ejection, ejection_of_disks, lv_disks
 from cardiovae.explore.hearts import Hearts
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import Label
 from cardiovae.prior.codec import encode, to_canvas
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.prior.grid import ORIGIN_MM, Placement, place
@@ -120,12 +121,13 @@ def cines(patients: NDArray[np.int64], instants: Array) -> list[slice]:
     frames of a view from ED to ES.
 
     Examples:
-        >>> [(c.start, c.stop) for c in cines(np.array([0, 0, 0, 0, 1]), np.array([0, 1, 0, 1, 0.0]))]
+        >>> found = cines(np.array([0, 0, 0, 0, 1]), np.array([0, 1, 0, 1, 0.0]))
+        >>> [(c.start, c.stop) for c in found]
         [(0, 2), (2, 4), (4, 5)]
     """
     on = (np.diff(patients) == 0) & (np.diff(instants) > 0)
     edges = [0, *(np.flatnonzero(~on) + 1).tolist(), len(patients)]
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if a < b]
+    return [slice(a, b) for a, b in itertools.pairwise(edges) if a < b]
 
 
 def encode_mask(prior: ShapePrior, mask: Mask, judge: CriteriaSet) -> EncodedMask:

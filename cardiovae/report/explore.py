@@ -23,12 +23,13 @@ from cardiovae.report.explore_text import (
     tiles,
 )
 from cardiovae.report.pictures import Viewport, data_uri, label_png, viewport
-from cardiovae.report.wording import number, readable, unit_text
+from cardiovae.report.wording import readable, unit_text
 
 Record = Mapping[str, Any]
 Maps = Mapping[str, NDArray[np.uint8]]
 
 SHEETS = ("walk", "plane", "film")  # what the page moves through
+SECTIONS = (("walk", "plane"), "change", "film", "samples")
 
 
 def write_exploration(
@@ -62,36 +63,43 @@ def exploration_page(record: Record, maps: Maps) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    view = page_view(record, maps)
+    # Words of a record keep their order, which means something.
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
+    views = page_views(record, maps)
     return environment.get_template("explore.html").render(
         record=record,
         headline=sample_text(record),
         lead=lead(record),
         tiles=tiles(record),
         rows=heart_rows(record),
-        picture=lambda name, i: data_uri(label_png(maps[name][i], view)),
-        ratio=view.size[1] / view.size[0],
-        data=page_data(record, maps, view),
+        picture=lambda name, i: data_uri(label_png(maps[name][i], views[name])),
+        ratios={name: view.size[1] / view.size[0] for name, view in views.items()},
+        data=page_data(record, maps, views),
         film_title=film_title,
-        number=number,
         palette=palette,
         structures=[(s.name, palette.STRUCTURE_COLORS[s]) for s in STRUCTURES],
     )
 
 
-def page_view(record: Record, maps: Maps) -> Viewport:
-    """The box around all hearts, shared by all pictures, a picture pixel per pixel of the grid."""
-    seen = np.stack([labels.max(0) for labels in maps.values()], axis=2)
-    box = viewport((seen,), (record["spacing_mm"],) * 2).box
-    rows, cols = ((s.stop - s.start) for s in box)
-    return Viewport(box, (rows, cols))
+def page_views(record: Record, maps: Maps) -> dict[str, Viewport]:
+    """Around each stack, the box that holds all hearts of its section, so that those compare.
+
+    A picture has a pixel per pixel of the grid.
+    """
+    found = {}
+    for section in SECTIONS:
+        names = [name for name in maps if name.startswith(section)]
+        seen = [maps[name].max(0) for name in names]
+        if seen:
+            box = viewport((np.stack(seen, axis=2),), (record["spacing_mm"],) * 2).box
+            rows, cols = (s.stop - s.start for s in box)
+            found |= dict.fromkeys(names, Viewport(box, (rows, cols)))
+    return found
 
 
-def page_data(record: Record, maps: Maps, view: Viewport) -> dict[str, Any]:
+def page_data(record: Record, maps: Maps, views: Mapping[str, Viewport]) -> dict[str, Any]:
     """What the scripts of the page read: numbers, words, and sheets of hearts as pictures."""
     return {
-        "tall": view.size[0],
-        "wide": view.size[1],
         "criteria": record["criteria"],
         "attributes": {
             name: {"title": readable(name), "unit": unit_text(unit)}
@@ -103,7 +111,12 @@ def page_data(record: Record, maps: Maps, view: Viewport) -> dict[str, Any]:
         ],
         "films": record["films"],
         "sheets": {
-            name: {"columns": columns, "src": data_uri(_sheet(labels, view, columns))}
+            name: {
+                "columns": columns,
+                "tall": views[name].size[0],
+                "wide": views[name].size[1],
+                "src": data_uri(_sheet(labels, views[name], columns)),
+            }
             for name, labels in maps.items()
             if name.startswith(SHEETS)
             for columns in (_columns(len(labels)),)

@@ -65,7 +65,7 @@ def _change_row(record: Record, change: Record, i: int) -> Row:
     title = f"{change['name'].capitalize()}, applied to the {change['base']}"
     if change["base"] != "mean heart":
         title = f"{change['name'].capitalize()}, applied to {change['base']}"
-    note = f"{axis_title(change['attribute'])} measured below"
+    note = f"{axis_title(change['attribute'])} under each heart"
     return Row(title, note, f"change-{i}", shown, words, _failed(change["hearts"], shown))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cardiovae.report.headline import Tile
-from cardiovae.report.wording import is_number, number, readable, unit_text
+from cardiovae.report.wording import is_number, readable, unit_text
 
 Record = Mapping[str, Any]
 
@@ -63,7 +63,7 @@ def tiles(record: Record) -> list[Tile]:
     ranks = [abs(w["spearman"]) for w in record["walks"] if w["attribute"] == w["name"]]
     if ranks:
         note = f"least of {len(ranks)} dimensions, rank correlation with their attribute"
-        found.append(Tile("Dimensions follow", "", number(min(ranks), 3), note))
+        found.append(Tile("Dimensions follow", "", f"{min(ranks):.3f}", note))
     steps = [f for film in record["films"] for kind in ("linear", "spherical")
              for f in film[kind]["failed"]]  # fmt: skip
     if steps:
@@ -84,7 +84,7 @@ def followed(walk: Record) -> str:
         what, tail = f"rank correlation with the measured {readable(walk['attribute'])}", ""
     if not is_number(walk["spearman"]):
         return f"{what} not known{tail}"
-    return f"{what} {number(walk['spearman'], 3)}{tail}"
+    return f"{what} {walk['spearman']:.3f}{tail}".replace("-", MINUS)
 
 
 def caption(record: Record, hearts: Record, i: int, attribute: str | None) -> str:
@@ -104,7 +104,9 @@ def value_text(record: Record, attribute: str, value: float | None) -> str:
     if not is_number(value):
         return "not measurable"
     unit = unit_text(record["units"][attribute])
-    return f"{number(value, 3 if value < 100 else 4)}{'' if unit == '°' else ' '}{unit}"
+    digits = 0 if record["units"][attribute] == "mm2" else 1
+    text = f"{value:,.{digits}f}".replace("-", MINUS)
+    return f"{text}{'' if unit == '°' else ' '}{unit}"
 
 
 def change_text(record: Record, change: Record, i: int) -> str:
