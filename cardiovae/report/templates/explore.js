@@ -47,6 +47,9 @@ function drawHeart(canvas, name, i) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const pen = canvas.getContext("2d");
   pen.imageSmoothingQuality = "high";
+  pen.filter = "none";
+  pen.fillStyle = DATA.colors.backdrop;
+  pen.fillRect(0, 0, width, height);
   pen.filter = "blur(1.6px)"; // takes the stairs off edges of pixels that are three times enlarged
   const [x, y] = [(i % columns) * wide, Math.floor(i / columns) * tall];
   // Half a pixel inside its tile, so that smoothing does not reach the neighbor.
