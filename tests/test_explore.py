@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from prior_cases import LinearShapes, linear_prior
 from sklearn.decomposition import PCA
 from torch import nn
@@ -25,7 +21,6 @@ from cardiovae.explore.directions import excess, group_direction, named_directio
 from cardiovae.explore.explore import STRENGTHS, Exploration, Settings, explore
 from cardiovae.explore.hearts import decode_hearts
 from cardiovae.explore.maps import principal_components
-from cardiovae.explore.paths import lerp, slerp
 from cardiovae.explore.population import (
     Mask,
     chosen_rows,
@@ -37,45 +32,9 @@ from cardiovae.explore.population import (
 from cardiovae.explore.record import exploration_record, label_maps
 from cardiovae.labels import Label
 from cardiovae.prior.fidelity import REGULARIZED
-from cardiovae.prior.folder import ShapePrior
 from cardiovae.sequence import EchoSequence
 
 CAMUS = criteria("camus")
-SHARES = np.linspace(0, 1, 7)
-
-codes = arrays(np.float64, 5, elements=st.floats(-10, 10).map(lambda v: round(v, 3)))
-
-
-@given(codes, codes)
-def test_both_paths_begin_and_end_at_the_codes(a, b):
-    for path in (lerp(a, b, [0.0, 1.0]), slerp(a, b, [0.0, 1.0])):
-        np.testing.assert_allclose(path, [a, b], atol=1e-6)
-
-
-@given(codes, codes, codes)
-def test_along_an_arc_radius_and_angle_change_evenly(a, b, center):
-    one, other = a - center, b - center
-    radii = np.linalg.norm(one), np.linalg.norm(other)
-    if min(radii) < 0.1:
-        return
-    cosine = one @ other / radii[0] / radii[1]
-    if abs(cosine) > 0.999:
-        return
-    path = slerp(a, b, SHARES, center) - center
-    norms = np.linalg.norm(path, axis=1)
-    np.testing.assert_allclose(norms, np.linspace(*radii, len(SHARES)), rtol=1e-6)
-    angles = np.arccos(np.clip(path @ one / norms / radii[0], -1, 1))
-    np.testing.assert_allclose(angles, SHARES * math.acos(cosine), atol=1e-5)
-
-
-def test_without_a_single_arc_the_way_is_straight():
-    for a, b in (([1.0, 0.0], [3.0, 0.0]), ([1.0, 0.0], [-2.0, 0.0]), ([0.0, 0.0], [1.0, 1.0])):
-        np.testing.assert_array_equal(slerp(a, b, SHARES), lerp(a, b, SHARES))
-
-
-def test_codes_of_two_shapes_have_no_path():
-    with pytest.raises(CardiovaeError, match=r"one shape \(D,\)"):
-        lerp([1.0], [1.0, 2.0], SHARES)
 
 
 def test_principal_components_agree_with_an_independent_implementation():
@@ -182,21 +141,6 @@ def test_hearts_are_judged_as_the_bank_judges(phantom_prior):
     np.testing.assert_array_equal(hearts.valid, judged(phantom_prior, found, (CAMUS,))[:, 0, 0])
     lv = np.count_nonzero(hearts.labels == Label.LV, axis=(1, 2)) * np.prod(GRID.pixel_mm)
     np.testing.assert_allclose(hearts.attributes[:, 0], lv)
-
-
-class Mixed(LinearShapes):
-    """Each dimension moves all four modes, so none follows an attribute."""
-
-    def decode(self, z):
-        signs = [[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]
-        return super().decode(z @ torch.tensor(signs, dtype=z.dtype) / 2)
-
-
-def mixed_prior(folder: Path) -> ShapePrior:
-    network = Mixed()
-    return dataclasses.replace(
-        linear_prior(folder / "p", spread=0.5), network=network, reader=network
-    )
 
 
 def framed(labels: np.ndarray, view: str | None = None) -> EchoSequence:
@@ -317,7 +261,7 @@ def test_the_same_seed_gives_the_same_record_and_another_seed_another(tmp_path):
 
 
 def test_a_prior_without_regularized_dimensions_is_shown_along_its_components(tmp_path):
-    prior = mixed_prior(tmp_path)
+    prior = linear_prior(tmp_path / "p", spread=0.5)
     found = explore(prior, Settings(CAMUS, n_samples=24))
     assert not found.regularized
     names = [walk.axis.name for walk in found.walks]

@@ -25,8 +25,10 @@ LEARNED = (
     "cardiovae.correction",
     "cardiovae.baselines",
     "cardiovae.explore",
+    "cardiovae.evaluation.likelihood",
     "cardiovae.evaluation.measure",
     "cardiovae.evaluation.overlap",
+    "cardiovae.evaluation.reconstruction",
     "cardiovae.__main__",
 )
 KINDS = sorted({path.parent.name for path in (ROOT / "configs").glob("*/*.yaml")})

@@ -54,8 +54,8 @@ def named_directions(codes: Array, attributes: Array, instants: Array) -> tuple[
         attributes: Measured on their hearts, (N, 8) in the order of `ATTRIBUTES`.
         instants: ED 0 to ES 1, NaN where unknown, shape (N,).
     """
-    measured = np.isfinite(attributes[:, [LV_AREA, MYO_AREA]]).all(1)
-    at_ed = measured & (instants <= ED)
+    measured = np.asarray(np.isfinite(attributes[:, [LV_AREA, MYO_AREA]]).all(axis=1))
+    at_ed = np.asarray(measured & (instants <= ED))
     told = int(np.count_nonzero(at_ed)) >= 4 * MIN_GROUP
     used = at_ed if told else measured
     where = " at end-diastole" if told else ""
@@ -77,7 +77,7 @@ def named_directions(codes: Array, attributes: Array, instants: Array) -> tuple[
         _direction(name, meaning, codes, *outer_quarters(values, used), attribute, 1)
         for name, meaning, values, attribute in quarters
     ]
-    at_es = measured & (instants >= ES)
+    at_es = np.asarray(measured & (instants >= ES))
     meaning = "codes at end-diastole to codes at end-systole"
     found.append(_direction("end-systole", meaning, codes, at_ed, at_es, "lv_area", -1))
     return tuple(direction for direction in found if direction is not None)

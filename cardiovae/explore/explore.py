@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cardiovae.audit.criteria import CriteriaSet
 from cardiovae.errors import ConfigError
 from cardiovae.evaluation.bootstrap import Interval
-from cardiovae.evaluation.proportion import wilson
+from cardiovae.evaluation.validity import share_of_draws
 from cardiovae.explore.axes import (
     Axis,
     component_axes,
@@ -23,7 +23,6 @@ from cardiovae.explore.axes import (
 from cardiovae.explore.directions import ED, Direction, named_directions
 from cardiovae.explore.hearts import Hearts, decode_hearts
 from cardiovae.explore.maps import principal_components, umap_plane
-from cardiovae.explore.paths import lerp, slerp
 from cardiovae.explore.population import (
     EncodedMask,
     Population,
@@ -32,6 +31,7 @@ from cardiovae.explore.population import (
     training_population,
 )
 from cardiovae.latent.density import fit_parzen
+from cardiovae.latent.paths import lerp, slerp
 from cardiovae.prior.fidelity import REGULARIZED
 from cardiovae.prior.folder import ShapePrior
 
@@ -255,7 +255,9 @@ def _start(prior: ShapePrior, at: int | None) -> Array:
 
 def _axes(prior: ShapePrior, population: Population) -> tuple[tuple[Axis, ...], bool]:
     """Dimensions that follow attributes, else principal components; and the instant."""
-    found = regularized_axes(prior.codes, population.codes, population.attributes)
+    found: tuple[Axis, ...] = ()
+    if prior.network.follows_attributes:
+        found = regularized_axes(prior.codes, population.codes, population.attributes)
     axes = found or component_axes(prior.codes, len(REGULARIZED))
     instant = instant_axis(prior.codes, prior.instants, instant_neuron(prior.network))
     return (axes if instant is None else (*axes, instant)), bool(found)
@@ -327,7 +329,7 @@ def _distinct(
 def _film(prior: ShapePrior, start: _Named, end: _Named, judge: CriteriaSet) -> Film:
     shares = np.linspace(0, 1, FILM_STEPS)
     straight = lerp(start.code, end.code, shares)
-    arc = slerp(start.code, end.code, shares, prior.codes.mean(0))
+    arc = slerp(start.code, end.code, shares, center=prior.codes.mean(0))
     both = decode_hearts(prior, np.concatenate([straight, arc]), judge)
     n = FILM_STEPS
     return Film(start.name, end.name, both.part(slice(0, n)), both.part(slice(n, 2 * n)))
@@ -352,7 +354,7 @@ def _changes(
 def _samples(prior: ShapePrior, settings: Settings, rng: np.random.Generator) -> Samples:
     density = fit_parzen(prior.codes, groups=prior.patients)
     hearts = decode_hearts(prior, density.sample(settings.n_samples, rng), settings.judge)
-    return Samples(hearts, wilson(int(hearts.valid.sum()), settings.n_samples))
+    return Samples(hearts, share_of_draws(hearts.valid))
 
 
 def _maps(

@@ -86,7 +86,7 @@ def page_views(record: Record, maps: Maps) -> dict[str, Viewport]:
 
     A picture has a pixel per pixel of the grid.
     """
-    found = {}
+    found: dict[str, Viewport] = {}
     for section in SECTIONS:
         names = [name for name in maps if name.startswith(section)]
         seen = [maps[name].max(0) for name in names]
