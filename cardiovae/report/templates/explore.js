@@ -101,8 +101,10 @@ function showHeart() {
         el("td", { class: "num" }, index === middle ? "" : gap));
     }),
   );
-  const said = view.main.filter(Boolean).map((name) => `${DATA.attributes[name].title} ${measured(view.hearts.attributes[name][index], DATA.attributes[name].unit)}`);
-  one("#heart").setAttribute("aria-label", `Heart: ${[...said, verdict.textContent.slice(2)].join(", ")}`);
+  const named = view.main.filter((name) => name in DATA.attributes);
+  const said = (named.length ? named : ["lv_area"]).map((name) => `${DATA.attributes[name].title} ${measured(view.hearts.attributes[name][index], DATA.attributes[name].unit)}`);
+  const place = view.titles.map((title, k) => `${title} at ${dials[k].getAttribute("aria-valuetext")}`);
+  one("#heart").setAttribute("aria-label", `Heart, ${place.join(", ")}: ${[...said, verdict.textContent.slice(2)].join(", ")}`);
 }
 
 function chooseView() {
