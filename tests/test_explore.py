@@ -18,7 +18,8 @@ from cardiovae.bank import GRID, judged
 from cardiovae.errors import CardiovaeError, ConfigError
 from cardiovae.explore.axes import component_axes, instant_axis, instant_neuron, regularized_axes
 from cardiovae.explore.directions import excess, group_direction, named_directions
-from cardiovae.explore.explore import STRENGTHS, Exploration, Settings, explore
+from cardiovae.explore.explore import explore
+from cardiovae.explore.found import STRENGTHS, Exploration, Settings
 from cardiovae.explore.hearts import decode_hearts
 from cardiovae.explore.maps import principal_components
 from cardiovae.explore.population import (

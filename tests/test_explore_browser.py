@@ -16,7 +16,8 @@ from prior_cases import linear_prior
 from selenium.webdriver.common.keys import Keys
 
 from cardiovae.audit.criteria import criteria
-from cardiovae.explore.explore import Settings, explore
+from cardiovae.explore.explore import explore
+from cardiovae.explore.found import Settings
 from cardiovae.explore.record import exploration_record, label_maps
 from cardiovae.report.explore import write_exploration
 

@@ -17,7 +17,7 @@ from cardiovae.prior.shipped import DEFAULT_PRIOR, prior_folder
 
 if TYPE_CHECKING:
     from cardiovae.cli.cases import Cases
-    from cardiovae.explore.explore import Exploration, Settings
+    from cardiovae.explore.found import Exploration, Settings
     from cardiovae.explore.population import EncodedMask
     from cardiovae.prior.folder import ShapePrior
 
@@ -82,8 +82,8 @@ def explore(
     prior_folder(prior)
     judge = options.anatomical(criteria)
     how = options.reading(labels, spacing, None)
-    from cardiovae.explore.explore import Settings
     from cardiovae.explore.explore import explore as look
+    from cardiovae.explore.found import Settings
     from cardiovae.explore.maps import umap_module
     from cardiovae.io import refuse_to_replace
     from cardiovae.prior.folder import load_prior

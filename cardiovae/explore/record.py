@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cardiovae.attributes import ATTRIBUTES, UNITS
 from cardiovae.bank import GRID_MM
-from cardiovae.explore.explore import STRENGTHS, Exploration
+from cardiovae.explore.found import STRENGTHS, Exploration
 from cardiovae.explore.hearts import Hearts
 from cardiovae.explore.population import Population
 
