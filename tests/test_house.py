@@ -26,6 +26,7 @@ LEARNED = (
     "cardiovae.baselines",
     "cardiovae.evaluation.measure",
     "cardiovae.evaluation.overlap",
+    "cardiovae.population.latent",
     "cardiovae.__main__",
 )
 KINDS = sorted({path.parent.name for path in (ROOT / "configs").glob("*/*.yaml")})

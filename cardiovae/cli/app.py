@@ -19,6 +19,7 @@ from cardiovae.cli.evaluate import evaluate
 from cardiovae.cli.exits import MEANINGS, ExitCode
 from cardiovae.cli.info import info
 from cardiovae.cli.manifest import build, manifest, verify
+from cardiovae.cli.population import population
 from cardiovae.cli.report import report
 from cardiovae.cli.train import train
 
@@ -109,6 +110,7 @@ VERBS: tuple[Callable[..., ExitCode], ...] = (
     audit,
     report,
     evaluate,
+    population,
     convert,
     demo,
     train,
