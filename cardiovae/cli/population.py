@@ -11,7 +11,7 @@ import typer
 from cardiovae import __version__
 from cardiovae.cli import batching, options
 from cardiovae.cli.auditing import tasks_of
-from cardiovae.cli.cases import Cases, Tally, find_cases, report_unmatched
+from cardiovae.cli.cases import Tally, find_cases, report_unmatched
 from cardiovae.cli.describing import Describer, Namer
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
@@ -31,8 +31,8 @@ RECORD = "population.json"
 """Written last: where it lies, the description is complete."""
 SHOWN = 5
 """Outliers that are named on the screen."""
-PICTURES = 24
-"""Outliers that are drawn in the report."""
+MOST_PICTURES, FEWEST_PICTURES = 24, 8
+"""Sequences that are drawn in the report: outliers, or what is nearest to being one."""
 
 
 def population(
@@ -127,8 +127,10 @@ def population(
     if members:
         from cardiovae.population.record import Origin, describe, population_record
 
-        found = describe(members, grouping=grouping and grouping.name, reference=other, seed=seed)
-        origin = Origin(__version__, tuple(inputs), seed, grouping and grouping.name, prior)
+        by = None if grouping is None else grouping.name
+
+        found = describe(members, grouping=by, reference=other, seed=seed)
+        origin = Origin(__version__, tuple(inputs), seed, by, prior)
         record = population_record(found, origin, errors)
         sources = {task.source: task for task in tasks}
         _write(found, record, errors, sources, output, screen, overwrite=overwrite)
@@ -178,8 +180,11 @@ def _write(
     for name, (columns, rows) in _tables(found, errors).items():
         path = output / f"{name}.csv"
         write_table(path, columns, rows, parquet=parquet, overwrite=overwrite)
-    shown = _drawn(found, sources)
-    write_population(output / PAGE, record, found, shown, overwrite=overwrite)
+    listed = record["outliers"]["sequences"]
+    n = min(MOST_PICTURES, max(FEWEST_PICTURES, sum(row["outlier"] for row in listed)))
+    shown = _drawn(listed[:n], sources)
+    latent = _drawn(record["outliers"]["latent"][:FEWEST_PICTURES], sources)
+    write_population(output / PAGE, record, found, shown, latent, overwrite=overwrite)
     text = json.dumps(record, indent=1, allow_nan=False) + "\n"
     write_text(output / RECORD, text, overwrite=overwrite)
 
@@ -204,16 +209,15 @@ def _tables(found: Population, errors: list[tuple[Member, str]]) -> dict[str, An
     return tables
 
 
-def _drawn(found: Population, sources: dict[str, Task]) -> list[dict[str, Any]]:
-    """Label maps of the first outliers, read again: a cohort need not stay in memory."""
+def _drawn(rows: list[dict[str, Any]], sources: dict[str, Task]) -> list[dict[str, Any]]:
+    """The label map of each row, read again: a whole cohort need not stay in memory."""
     from cardiovae.io import open_sequence
 
     maps = []
-    for outlier in found.outliers[:PICTURES]:
-        task = sources[found.cohort.of(outlier.row).source]
+    for row in rows:
+        task = sources[row["source"]]
         sequence, _ = open_sequence(task.path, **vars(task.reading))
-        frame = sequence.frame(int(found.cohort.frame[outlier.row]))
-        maps.append({"labels": frame, "spacing_mm": sequence.spacing_mm})
+        maps.append({"labels": sequence.frame(row["frame"]), "spacing_mm": sequence.spacing_mm})
     return maps
 
 

@@ -133,7 +133,7 @@ class Cohort:
         return self.members[int(self.member[row])]
 
     def instants(self) -> list[str]:
-        """ "ED", "ES" or "" of every frame."""
+        """ED, ES or nothing, for every frame."""
         found = [""] * len(self.frame)
         for beat in self.beats:
             for row, instant in zip(beat.frames or (), INSTANTS[:2], strict=False):

@@ -29,7 +29,8 @@ def latent_record(sequence: EchoSequence, prior: ShapePrior, bank: LatentBank) -
     if scene is None:
         return {"codes": [None] * sequence.n_frames, "percentile": [None] * sequence.n_frames}
     found = usual(scene, bank)
-    shown = np.isin(sequence.labels, (Label.LV, Label.MYO)).any(axis=(0, 1))
+    frames = range(sequence.n_frames)
+    shown = [bool(np.isin(sequence.frame(t), (Label.LV, Label.MYO)).any()) for t in frames]
     pairs = [
         (code.tolist(), known(float(percentile))) if there else (None, None)
         for code, percentile, there in zip(scene.encoded, found.percentile, shown, strict=True)

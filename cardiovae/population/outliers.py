@@ -84,8 +84,8 @@ def spread_of(values: Array, patients: Sequence[str]) -> Spread | str:
         ]
     )
     used = np.flatnonzero(scale > FLAT * np.maximum(np.abs(center), 1.0))
-    complete = np.isfinite(values[:, used]).all(axis=1)
-    n_patients = len({p for p, whole in zip(patients, complete.tolist(), strict=True) if whole})
+    complete = np.flatnonzero(np.isfinite(values[:, used]).all(axis=1))
+    n_patients = len({patients[i] for i in complete.tolist()})
     needed = PATIENTS_PER_ATTRIBUTE * max(used.size, 1)
     if not used.size or n_patients < needed:
         return (

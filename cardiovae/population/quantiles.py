@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,7 +49,9 @@ class Curve:
         """The values at `percentiles`, any shape; the extremes beyond the ends."""
         if not self.values.size:
             return np.full(np.shape(percentiles), math.nan)
-        return np.asarray(np.interp(percentiles, self.percentiles, self.values))
+        return np.asarray(
+            np.interp(np.asarray(percentiles, np.float64), self.percentiles, self.values)
+        )
 
 
 def patient_weights(patients: Sequence[str]) -> Array:
@@ -142,9 +144,8 @@ def quantiles(
 def _by_order(numbers: Array, p: float) -> tuple[float, float]:
     if not 0 < p < 1:
         return math.nan, math.nan
-    bounds = stats.quantile_test(numbers, q=float(numbers[0]), p=p).confidence_interval(
-        COVERAGE_PERCENT / 100
-    )
+    test = stats.quantile_test(numbers, q=float(numbers[0]), p=p)
+    bounds: Any = test.confidence_interval(COVERAGE_PERCENT / 100)  # SciPy's stubs: a float
     return float(bounds.low), float(bounds.high)
 
 

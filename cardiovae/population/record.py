@@ -29,11 +29,20 @@ from cardiovae.population.reference import (
     places,
     stored,
 )
-from cardiovae.population.rows import difference_rows, distance_rows, outlier_rows, place_rows
+from cardiovae.population.rows import (
+    difference_rows,
+    distance_rows,
+    latent_rows,
+    outlier_rows,
+    place_rows,
+)
 from cardiovae.population.worst import Distances, Outlier, distances_of, outliers_of
 
 MOST_OUTLIERS = 500
 """Sequences that the record names; the table has all."""
+MOST_LATENT = 24
+UNKNOWN_BELOW = 0.5
+"""Percentile below which a prior does not know a shape, as in `cardiovae.correction.usual`."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,8 @@ def population_record(
             "n": sum(o.flagged for o in population.outliers),
             "views_without": dict(population.distances.reasons),
             "sequences": list(outlier_rows(cohort, population.outliers[:MOST_OUTLIERS])),
+            "latent": list(latent_rows(cohort, population.outliers))[:MOST_LATENT],
+            "latent_below": UNKNOWN_BELOW,
         },
         "groups": None if comparison is None else _comparison(comparison),
         "reference": None
@@ -200,7 +211,7 @@ def _comparison(found: Comparison) -> dict[str, Any]:
 def _plain(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows without NaN, which JSON does not have."""
     return [
-        {k: known(v) if isinstance(v, float | np.floating) else v for k, v in row.items()}
+        {k: known(float(v)) if isinstance(v, float | np.floating) else v for k, v in row.items()}
         for row in rows
     ]
 

@@ -1,4 +1,4 @@
-"""A cohort as a reference for others: its distributions in `population.json`, and places in them."""
+"""A cohort as a reference for others: its distributions, and the places of others in them."""
 
 from __future__ import annotations
 

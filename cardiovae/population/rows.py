@@ -247,6 +247,17 @@ def outlier_rows(cohort: Cohort, outliers: Iterable[Outlier]) -> Iterator[Row]:
         }
 
 
+def latent_rows(cohort: Cohort, outliers: Iterable[Outlier]) -> Iterator[Row]:
+    """Of every sequence the frame least usual to the prior, the least usual first."""
+    seen = [o for o in outliers if o.latent_row >= 0]
+    for o in sorted(seen, key=lambda o: (o.latent_percent, cohort.of(o.latent_row).source)):
+        yield {
+            **_who(cohort.of(o.latent_row)),
+            "frame": int(cohort.frame[o.latent_row]),
+            "percentile": known(o.latent_percent),
+        }
+
+
 def difference_rows(comparison: Comparison) -> Iterator[Row]:
     """One row per view, instant, pair of groups and quantity."""
     for row in comparison.differences:
@@ -281,7 +292,7 @@ def distance_rows(comparison: Comparison) -> Iterator[Row]:
         yield {
             "view": row.view,
             "instant": row.instant,
-            **_pair(row.groups, (None, None) if d is None else d.n, d and d.n_both),
+            **_pair(row.groups, d.n if d else (None, None), d.n_both if d else None),
             "energy_distance": d and d.energy,
             "energy_p": d and d.energy_p,
             "energy_p_holm": known(row.energy_p_holm),

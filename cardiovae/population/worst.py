@@ -79,10 +79,16 @@ class Outlier:
 def distances_of(cohort: Cohort) -> Distances:
     """Compare every frame with those of its view, each patient with the same weight."""
     n, n_attributes = cohort.values.shape
+    unknown, unknowns = np.full(n, math.nan), np.full((n, n_attributes), math.nan)
     out = Distances(
-        np.full(n, math.nan), np.zeros(n, np.int64), np.full(n, math.nan),
-        *(np.full((n, n_attributes), math.nan) for _ in range(3)), {},
-    )  # fmt: skip
+        squared=unknown,
+        n_known=np.zeros(n, np.int64),
+        tail=unknown.copy(),
+        scores=unknowns,
+        given_others=unknowns.copy(),
+        percents=unknowns.copy(),
+        reasons={},
+    )
     views = np.array([m.view for m in cohort.members], dtype=np.str_)
     for view in sorted(set(views.tolist())):
         rows = np.flatnonzero(views[cohort.member] == view)

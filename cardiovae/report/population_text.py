@@ -279,11 +279,11 @@ def percent_text(value: float | None) -> str:
 
 
 def p_text(value: float | None) -> str:
-    """A p-value.
+    """A p-value; a dash for none.
 
     Examples:
-        >>> p_text(0.2), p_text(0.0123), p_text(1e-9), p_text(None)
-        ('0.20', '0.012', '< 0.001', '–')
+        >>> p_text(0.2), p_text(0.0123), p_text(1e-9)
+        ('0.20', '0.012', '< 0.001')
     """
     if not is_number(value):
         return NONE
@@ -320,7 +320,8 @@ def _estimate(found: Mapping[str, float | None]) -> str:
 
 def _signed(found: Mapping[str, float | None]) -> str:
     words = [
-        NONE if not is_number(v) else f"{v:+.2f}".replace("-", "\N{MINUS SIGN}")
+        # Adding zero makes a rounded "-0.00" plain zero.
+        NONE if not is_number(v) else f"{round(v, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
         for v in (found["value"], found["low"], found["high"])
     ]
     return f"{words[0]} ({words[1]} to {words[2]})"
