@@ -194,7 +194,10 @@ def _distance(row: Row, *, latent: bool) -> tuple[str, ...]:
 
 
 def place_table(reference: Record) -> Table:
-    """Where the cohort lies within a reference."""
+    """Where the cohort lies within a reference; all frames only where there is no ED."""
+    rows = reference["places"]
+    cycles = {row["view"] for row in rows if row["instant"] == "ED"}
+    rows = [row for row in rows if row["instant"] != "any" or row["view"] not in cycles]
     return Table(
         f"Within the reference {reference['name']}",
         f"Percentiles of {count(reference['n_patients'], 'patient')}. Were the cohort alike, its "
@@ -210,12 +213,12 @@ def place_table(reference: Record) -> Table:
                 f"{row['n_patients']:,}",
                 number(row["median_percentile"], 3),
                 *(
-                    _estimate({"value": row[f"{n}_percent"], "low": row[f"{n}_low"],
-                               "high": row[f"{n}_high"]})
+f"{row[f'{n}_percent']:.1f} ({_tenth(row[f'{n}_low'])} to "
+                    f"{_tenth(row[f'{n}_high'])})"
                     for n in ("below", "above")
                 ),
             )
-            for row in reference["places"]
+            for row in rows
         ),
         n_names=3,
     )  # fmt: skip
@@ -304,6 +307,10 @@ def group_names(record: Record) -> Sequence[str]:
 
 def _unit(unit: str) -> str:
     return "%" if unit == "percent" else unit_text(unit)
+
+
+def _tenth(value: float | None) -> str:
+    return f"{value:.1f}" if is_number(value) else NONE
 
 
 def _plain(value: float | None) -> str:
