@@ -191,21 +191,21 @@ def _write(
 
 def _tables(found: Population, errors: list[tuple[Member, str]]) -> dict[str, Any]:
     """Columns and rows of each table that there is something to say in."""
-    from cardiovae.population import rows
+    from cardiovae.population import columns, rows
 
     cohort, comparison = found.cohort, found.comparison
     tables: dict[str, Any] = {
-        "frames": (rows.FRAMES, rows.frame_rows(cohort, found.distances, found.reference)),
-        "sequences": (rows.SEQUENCES, rows.sequence_rows(cohort, errors)),
-        "hearts": (rows.HEARTS, rows.heart_rows(cohort)),
-        "percentiles": (rows.PERCENTILES, rows.percentile_rows(found.percentiles)),
-        "outliers": (rows.OUTLIERS, rows.outlier_rows(cohort, found.outliers)),
+        "frames": (columns.FRAMES, rows.frame_rows(cohort, found.distances, found.reference)),
+        "sequences": (columns.SEQUENCES, rows.sequence_rows(cohort, errors)),
+        "hearts": (columns.HEARTS, rows.heart_rows(cohort)),
+        "percentiles": (columns.PERCENTILES, rows.percentile_rows(found.percentiles)),
+        "outliers": (columns.OUTLIERS, rows.outlier_rows(cohort, found.outliers)),
     }
     if comparison is not None:
-        tables["differences"] = (rows.DIFFERENCES, rows.difference_rows(comparison))
-        tables["distances"] = (rows.DISTANCES, rows.distance_rows(comparison))
+        tables["differences"] = (columns.DIFFERENCES, rows.difference_rows(comparison))
+        tables["distances"] = (columns.DISTANCES, rows.distance_rows(comparison))
     if found.reference is not None:
-        tables["places"] = (rows.PLACES, rows.place_rows(found.places))
+        tables["places"] = (columns.PLACES, rows.place_rows(found.places))
     return tables
 
 

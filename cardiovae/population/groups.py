@@ -167,7 +167,8 @@ def assignments(
         (n + 1, N), what was observed in row 0.
     """
     both = sorted(set(first) & set(second))
-    where = {p: (list(first).index(p), len(first) + list(second).index(p)) for p in both}
+    at = [{p: i for i, p in enumerate(side)} for side in (first, second)]
+    where = {p: (at[0][p], len(first) + at[1][p]) for p in both}
     dealt = np.zeros((n + 1, len(first) + len(second)), bool)
     dealt[:, : len(first)] = True
     single = np.ones(dealt.shape[1], bool)
