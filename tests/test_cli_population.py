@@ -272,7 +272,7 @@ def test_a_prior_says_how_usual_frames_are_and_how_far_groups_are_apart(capsys, 
     write(tmp_path / "odd" / "odd_A4C.nii.gz", odd, SPACING)
     done = run(
         capsys, "population", cohort, tmp_path / "odd", "-o", tmp_path / "out",
-        "--prior", "phantom", "--group-by", "view",
+        "--prior", "phantom", "--group-by", "view", "--engine", "serial",
     )  # fmt: skip
     assert done.code == ExitCode.OK
     frames = read(tmp_path / "out" / "frames.csv")
