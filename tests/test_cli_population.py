@@ -278,7 +278,7 @@ def test_a_prior_says_how_usual_frames_are_and_how_far_groups_are_apart(capsys, 
     frames = read(tmp_path / "out" / "frames.csv")
     usual = {f["name"]: float(f["latent_percentile"]) for f in frames}
     strange = next(name for name in usual if "odd" in name)
-    assert usual.pop(strange) == 0
+    assert usual.pop(strange) < 0.5  # what the prior does not know
     assert 20 < np.mean(list(usual.values())) < 80  # they are drawn as the training shapes are
     content = record(tmp_path / "out")
     assert content["outliers"]["latent"][0]["name"] == strange
