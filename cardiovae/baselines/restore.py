@@ -12,12 +12,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, mse_loss
+from torch.nn.functional import interpolate
 
 from cardiovae.baselines.denoise import BATCH, NETWORKS, denoiser
 from cardiovae.errors import ConfigError
@@ -95,7 +96,7 @@ def clean_images(
     often = np.repeat(labels, n_looks, axis=2)
     looks = simulate_bmode(often, spacing_mm, rng=rng, imaging=CLEAN)
     mean = looks.reshape(*labels.shape, n_looks).mean(axis=3)
-    return np.rint(mean).astype(np.uint8)
+    return np.asarray(np.rint(mean), np.uint8)
 
 
 def draw_pairs(config: RestoreConfig) -> ImagePairs:
@@ -144,9 +145,10 @@ def train_restorer(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=config.n_steps
     )
+    loss_of: Callable[[Tensor, Tensor], Any] = nn.MSELoss()
     for step in range(config.n_steps):
         chosen = torch.randint(len(pairs.poor), (config.batch_size,))
-        loss = mse_loss(network(pairs.poor[chosen]), pairs.clean[chosen])
+        loss = loss_of(network(pairs.poor[chosen]), pairs.clean[chosen])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
