@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.baselines.modes import knot_distances, principal_modes, project
+from cardiovae.baselines.modes import project
 from cardiovae.correction.fit import FitConfig, fit_codes
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior.codec import (
@@ -34,6 +34,7 @@ from cardiovae.prior.evaluate import NativeFidelity, Refine, evaluate_fidelity
 from cardiovae.prior.fidelity import REGULARIZED, dice
 from cardiovae.prior.folder import ShapePrior, load_prior
 from cardiovae.prior.grid import place
+from cardiovae.prior.modes import knot_distances, principal_modes
 from cardiovae.prior.shapes import build_shapes
 
 SPLIT = DataConfig(split="data_manifests/camus_splits.csv")

@@ -102,7 +102,7 @@ def _convert(hint: Any, value: Any, origin: str) -> Any:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{origin}: expected a mapping, got {value!r}")
         return build_settings(hint, value, origin=origin)
-    kind, arguments = typing.get_origin(hint), typing.get_args(hint)
+    kind, arguments = typing.get_origin(hint) or hint, typing.get_args(hint)
     if kind in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:
             return None
@@ -111,7 +111,7 @@ def _convert(hint: Any, value: Any, origin: str) -> Any:
         hints = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
         if len(hints) == len(value):
             return tuple(_convert(h, v, origin) for h, v in zip(hints, value, strict=True))
-    elif _is_a(hint, value):
+    elif _is_a(kind, value):
         return float(value) if hint is float else value
     expected = getattr(hint, "__name__", str(hint))
     raise ConfigError(f"{origin}: expected {expected}, got {value!r}")

@@ -19,12 +19,12 @@ from cardiovae.baselines import masks
 from cardiovae.baselines.denoise import NETWORKS, denoise, denoiser
 from cardiovae.baselines.methods import METHODS, WITHOUT_PRIOR, correct_by
 from cardiovae.baselines.models import load_modes, require_model
-from cardiovae.baselines.modes import ShapeModes, principal_modes
 from cardiovae.baselines.train import DenoiseConfig, train_denoiser
 from cardiovae.correction.scene import see
 from cardiovae.errors import ConfigError, ModelError
 from cardiovae.labels import Label
 from cardiovae.prior.fidelity import REGULARIZED
+from cardiovae.prior.modes import ShapeModes, principal_modes
 from cardiovae.sequence import EchoSequence
 
 ISSUE = {

@@ -138,3 +138,30 @@ def test_the_seed_decides_and_a_model_without_posterior_says_why():
 def test_what_is_no_posterior_is_refused(mean, std, n, message):
     with pytest.raises(CardiovaeError, match=message):
         bound(mean, std, linear, *frames(), STRUCTURES, rng=rng(), n_samples=n)
+
+
+def test_a_prior_of_ones_own_takes_the_place_of_the_standard_normal():
+    shares, inside = frames()
+    mean, std = rng().normal(0, 1, (2, D)), rng(1).uniform(0.5, 1.5, (2, D))
+    plain, told = (
+        bound(
+            mean, std, unmoved, shares, inside, STRUCTURES, rng=rng(), n_samples=100, log_prior=p
+        )
+        for p in (None, lambda z: stats.norm(0, 1).logpdf(z).sum(1))
+    )
+    np.testing.assert_allclose(told.importance_weighted, plain.importance_weighted)
+    np.testing.assert_allclose(told.divergence, plain.divergence, atol=0.4)
+    wide = bound(
+        mean,
+        std,
+        unmoved,
+        shares,
+        inside,
+        STRUCTURES,
+        rng=rng(),
+        n_samples=100,
+        log_prior=lambda z: stats.norm(0, 3).logpdf(z).sum(1),
+    )
+    # KL(N(m, s) || N(0, 3)) = log(3 / s) + (s^2 + m^2) / 18 - 1/2 in each dimension.
+    expected = (np.log(3 / std) + (std**2 + mean**2) / 18 - 0.5).sum(1)
+    np.testing.assert_allclose(wide.divergence, expected, atol=0.4)

@@ -18,11 +18,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from cardiovae.baselines.denoise import NETWORKS, denoiser
-from cardiovae.baselines.modes import ShapeModes
 from cardiovae.errors import ModelError
 from cardiovae.io.atomic import write_bytes, write_text
 from cardiovae.prior.folder import DAMAGE, ShapePrior
 from cardiovae.prior.grid import KNOT_SHAPE
+from cardiovae.prior.modes import ShapeModes
 
 FOLDER = "baselines"
 FACTS = "baselines.json"

@@ -15,10 +15,10 @@ from torch import nn
 from cardiovae import __version__
 from cardiovae.baselines.denoise import denoiser
 from cardiovae.baselines.models import PCA, modes_arrays, save_baseline
-from cardiovae.baselines.modes import N_MODES, knot_distances, principal_modes
 from cardiovae.prior.augment import AugmentConfig, draw_batch, most_probable
 from cardiovae.prior.cohort import Cohort
 from cardiovae.prior.fidelity import dice, mean_known
+from cardiovae.prior.modes import N_MODES, knot_distances, principal_modes
 from cardiovae.prior.shapes import ShapeTable
 
 CORRUPT = 0.8  # share of the training inputs that are damaged

@@ -11,6 +11,7 @@ something, and only for models that are judged on this same grid.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,8 +29,10 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 # Signed distances in mm at the knots (N, 3, 64, 48) of codes (N, D): `prior.codec.decode`.
 Decode = Callable[[Array], Floats]
+LogDensity = Callable[[Array], Array]
 
 N_SAMPLES = 16
+LOG_2PI = math.log(2 * math.pi)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +41,8 @@ class Bound:
 
     Args:
         reconstruction: Mean log likelihood of the frame given a code of its posterior.
-        divergence: KL divergence of the posterior from N(0, I).
+        divergence: KL divergence of the posterior from the prior: exact where that is N(0, I), a
+            mean over the codes drawn elsewhere.
         elbo: Their difference, the evidence lower bound (Kingma and Welling, ICLR 2014).
         importance_weighted: A tighter bound, from the same codes (Burda et al., ICLR 2016).
         reason: Why all are NaN; empty where they are not.
@@ -67,6 +71,7 @@ def bound(
     *,
     rng: np.random.Generator,
     n_samples: int = N_SAMPLES,
+    log_prior: LogDensity | None = None,
 ) -> Bound:
     """Bounds of the log likelihood of frames under a model with a Gaussian posterior.
 
@@ -79,6 +84,8 @@ def bound(
         structures: What is annotated; regions that are not count nothing.
         rng: Source of randomness.
         n_samples: Codes drawn from each posterior.
+        log_prior: Log density in nats of codes (N, D) under the model's own prior; None = that of
+            N(0, I).
 
     Raises:
         CardiovaeError: Shapes that do not fit, no sample, or a posterior without width.
@@ -98,10 +105,14 @@ def bound(
         noise = rng.standard_normal(mean.shape)
         z = mean + std * noise
         likelihood[k] = -region_nats(canvas_distances(decode(z)), shares, inside, structures)
-        # Densities of N(0, I) and of the posterior at z; their constants cancel.
-        ratio[k] = 0.5 * (noise**2 - z**2).sum(1) + np.log(std).sum(1)
+        posterior = -(0.5 * (noise**2 + LOG_2PI) + np.log(std)).sum(1)
+        prior = -0.5 * (z**2 + LOG_2PI).sum(1) if log_prior is None else log_prior(z)
+        ratio[k] = prior - posterior
     reconstruction = likelihood.mean(0)
-    divergence = (0.5 * (mean**2 + std**2 - 1) - np.log(std)).sum(1)
+    if log_prior is None:
+        divergence = (0.5 * (mean**2 + std**2 - 1) - np.log(std)).sum(1)
+    else:
+        divergence = -ratio.mean(0)
     weighted = np.logaddexp.reduce(likelihood + ratio, axis=0) - np.log(n_samples)
     return Bound(reconstruction, divergence, reconstruction - divergence, weighted)
 

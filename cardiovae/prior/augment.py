@@ -44,6 +44,7 @@ class Batch:
         inside: Share of each pixel inside the image, shape (N, 1, 128, 96).
         attributes: Seven attributes of the target, shape (N, 7); NaN where not measurable.
         instant: Cardiac instant, shape (N,), NaN where unknown.
+        view: 0 for A2C, 1 for A4C, shape (N,), NaN where unknown.
     """
 
     inputs: Tensor
@@ -52,13 +53,14 @@ class Batch:
     inside: Tensor
     attributes: Tensor
     instant: Tensor
+    view: Tensor
 
 
 def draw_batch(
     shapes: ShapeTable, indices: NDArray[np.int64], config: AugmentConfig, rng: np.random.Generator
 ) -> Batch:
     """One augmented batch of the frames `indices`; deterministic given `rng`."""
-    distances, landmarks, instant = _mixed(shapes, indices, config, rng)
+    distances, landmarks, instant, view = _mixed(shapes, indices, config, rng)
     grid, landmarks = _moved(landmarks, config, rng)
     moved = functional.grid_sample(
         torch.from_numpy(distances), grid, padding_mode="border", align_corners=False
@@ -66,7 +68,8 @@ def draw_batch(
     target, inside = shares(moved)
     attributes = soft_attributes(target, torch.from_numpy(landmarks))
     inputs = _damaged(target, inside, config, rng)
-    return Batch(inputs, target, moved[:, :3], inside, attributes, torch.from_numpy(instant))
+    told = (torch.from_numpy(facts) for facts in (instant, view))
+    return Batch(inputs, target, moved[:, :3], inside, attributes, *told)
 
 
 def shares(distances: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,12 +99,15 @@ def network_input(
 
 def _mixed(
     shapes: ShapeTable, indices: NDArray[np.int64], config: AugmentConfig, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Shapes between frames: of the same sequence (keeps the instant) or of two hearts."""
+) -> tuple[NDArray[np.float32], ...]:
+    """Distances, landmarks, instant and view between frames of one sequence, or of two hearts.
+
+    Between an A2C and an A4C the view is unknown.
+    """
     n = indices.size
     distances = shapes.distances[indices].astype(np.float32)
     landmarks = shapes.landmarks[indices].copy()
-    instant = shapes.instant[indices].copy()
+    instant, view = shapes.instant[indices].copy(), shapes.view[indices].copy()
     draw = rng.random(n)
     for i, index in enumerate(indices):
         if draw[i] < config.within_sequence:
@@ -117,7 +123,9 @@ def _mixed(
         distances[i, 3] = image
         landmarks[i] += weight * (shapes.landmarks[other] - landmarks[i])
         instant[i] += weight * (shapes.instant[other] - instant[i])
-    return distances, landmarks, instant
+        if shapes.view[other] != view[i]:
+            view[i] = np.nan
+    return distances, landmarks, instant, view
 
 
 def _moved(

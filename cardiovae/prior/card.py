@@ -29,7 +29,7 @@ def model_card(provenance: Mapping[str, Any]) -> str:
     name = provenance["name"]
     parts = [
         f"# Shape prior `{name}`",
-        "A variational autoencoder of hearts, for `cardiovae`. " + NOT_A_DEVICE,
+        f"A model of hearts, for `cardiovae`: {_model(provenance)}. {NOT_A_DEVICE}",
         "## Intended use",
         INTENDED_USE,
         "## License and citation",
@@ -44,6 +44,12 @@ def model_card(provenance: Mapping[str, Any]) -> str:
         LIMITS,
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _model(provenance: Mapping[str, Any]) -> str:
+    """What model it is; the first priors did not say so."""
+    model = provenance.get("model", {"what": "attribute-regularized VAE"})
+    return str(model["what"])
 
 
 def _license(provenance: Mapping[str, Any]) -> str:
@@ -71,11 +77,16 @@ def _training(provenance: Mapping[str, Any]) -> str:
     return (
         f"{training['n_steps']} steps of {training['batch_size']} shapes, seed "
         f"{training['seed']}; all settings are in `config.yaml`, all figures in "
-        f"`provenance.json`. {latent['dimensions']} latent dimensions, of which the first "
-        f"{len(latent['attributes'])} follow {', '.join(latent['attributes'])}; "
+        f"`provenance.json`. {latent['dimensions']} latent dimensions{_followed(latent)}; "
         f"{latent['codes']} training codes in `latent.npz`. Made with {versions}."
         + _errors(provenance.get("errors"))
     )
+
+
+def _followed(latent: Mapping[str, Any]) -> str:
+    """Which dimensions follow an attribute; empty where none is meant to."""
+    names = latent["attributes"]
+    return f", of which the first {len(names)} follow {', '.join(names)}" if names else ""
 
 
 def _errors(errors: Mapping[str, Any] | None) -> str:

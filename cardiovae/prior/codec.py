@@ -12,7 +12,7 @@ from torch import Tensor
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior.augment import network_input
 from cardiovae.prior.grid import CANVAS_MM, Placement, knots_to_canvas
-from cardiovae.prior.network import ShapeVAE
+from cardiovae.prior.network import ShapeModel
 from cardiovae.prior.shapes import FAR_MM
 
 Floats = NDArray[np.float32]
@@ -47,7 +47,7 @@ def to_canvas(labels: NDArray[np.uint8], placement: Placement) -> tuple[Floats, 
 
 
 def encode(
-    network: ShapeVAE, shares: Floats, inside: Floats, structures: tuple[Label, ...]
+    network: ShapeModel, shares: Floats, inside: Floats, structures: tuple[Label, ...]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Posterior means and standard deviations (T, D) of class shares (T, 4, 128, 96)."""
     device = next(network.parameters()).device
@@ -66,7 +66,7 @@ def visible_input(shares: Floats, inside: Floats, structures: tuple[Label, ...])
     return network_input(classes, shown, structures)
 
 
-def decode(network: ShapeVAE, codes: NDArray[np.floating]) -> Floats:
+def decode(network: ShapeModel, codes: NDArray[np.floating]) -> Floats:
     """Signed distances in mm to LV, LV + MYO and LA at the knots, (T, 3, 64, 48), of codes (T, D).
 
     Decoded in batches, so that a bank's worth of codes does not fill the memory.
@@ -227,7 +227,7 @@ def knots_of(canvas: Floats) -> Floats:
     return np.asarray(blocks.mean((-3, -1)), np.float32)
 
 
-def tensors(network: ShapeVAE, *arrays: NDArray[np.floating]) -> tuple[Tensor, ...]:
+def tensors(network: ShapeModel, *arrays: NDArray[np.floating]) -> tuple[Tensor, ...]:
     """Copies of arrays as float32 tensors on the network's device."""
     device = next(network.parameters()).device
     return tuple(torch.tensor(a, dtype=torch.float32, device=device) for a in arrays)

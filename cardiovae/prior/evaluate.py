@@ -20,7 +20,7 @@ from cardiovae.prior.fidelity import (
     rank_correlations,
 )
 from cardiovae.prior.grid import Placement, place
-from cardiovae.prior.network import ShapeVAE
+from cardiovae.prior.network import ShapeModel
 from cardiovae.sequence import EchoSequence
 
 # Better codes from: codes (T, D), class shares (T, 4, 128, 96), share of each pixel inside the
@@ -60,7 +60,7 @@ class NativeFidelity:
 
 
 def evaluate_fidelity(
-    network: ShapeVAE,
+    network: ShapeModel,
     sequences: Iterable[tuple[str, EchoSequence]],
     *,
     refine: Refine | None = None,
@@ -101,7 +101,7 @@ def evaluate_fidelity(
 
 
 def reconstruct(
-    network: ShapeVAE, sequence: EchoSequence, placement: Placement, *, refine: Refine | None
+    network: ShapeModel, sequence: EchoSequence, placement: Placement, *, refine: Refine | None
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Codes (T, D) of a sequence, and the label maps (H, W, T) that they decode to."""
     structures = sequence.structures

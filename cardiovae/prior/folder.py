@@ -23,7 +23,8 @@ from safetensors.torch import load_file, save
 
 from cardiovae.errors import ModelError
 from cardiovae.io.atomic import staged, write_bytes, write_text
-from cardiovae.prior.network import ShapeVAE
+from cardiovae.prior.models import DEFAULT_MODEL, build_model
+from cardiovae.prior.network import ENCODER, ShapeModel
 from cardiovae.prior.seen import Seen
 from cardiovae.prior.shipped import (
     DEFAULT_PRIOR,
@@ -76,8 +77,8 @@ class ShapePrior:
         folder: Where it was read from.
     """
 
-    network: ShapeVAE
-    reader: ShapeVAE
+    network: ShapeModel
+    reader: ShapeModel
     seen: tuple[Seen, Seen, Seen]
     instants: NDArray[np.float64]
     patients: NDArray[np.int64]
@@ -116,12 +117,12 @@ def load_prior(name: str = DEFAULT_PRIOR, *, device: str = "cpu") -> ShapePrior:
     folder = prior_folder(name)
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        network = ShapeVAE(config["latent_dim"], config["width"])
+        network = _untrained(config)
         weights = load_file(folder / "weights.safetensors")
         network.load_state_dict(weights)
         reader = network
         if (folder / READER).is_file():
-            reader = ShapeVAE(config["latent_dim"], config["width"])
+            reader = _untrained(config)
             reader.load_state_dict({**weights, **load_file(folder / READER)})
         with (folder / "latent.npz").open("rb") as stream:
             latent = np.load(stream, allow_pickle=False)
@@ -141,8 +142,14 @@ def load_prior(name: str = DEFAULT_PRIOR, *, device: str = "cpu") -> ShapePrior:
     return ShapePrior(network, reader, seen, instants, patients, provenance, folder)
 
 
+def _untrained(config: Mapping[str, Any]) -> ShapeModel:
+    """The model that a `config.yaml` describes; the first priors named none."""
+    size = config["latent_dim"], config["width"]
+    return build_model(config.get("model", DEFAULT_MODEL), *size, config.get("options"))
+
+
 def _check_fit(
-    network: ShapeVAE,
+    network: ShapeModel,
     seen: tuple[Seen, Seen, Seen],
     instants: NDArray[np.float64],
     patients: NDArray[np.int64],
@@ -170,7 +177,7 @@ def _read_seen(latent: Mapping[str, Any]) -> tuple[Seen, Seen, Seen]:
 
 def save_prior(
     folder: Path,
-    network: ShapeVAE,
+    network: ShapeModel,
     *,
     config: Mapping[str, Any],
     seen: Sequence[Seen],
@@ -178,7 +185,7 @@ def save_prior(
     patients: NDArray[np.integer],
     provenance: Mapping[str, Any],
     card: str,
-    reader: ShapeVAE | None = None,
+    reader: ShapeModel | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a prior's folder; `provenance.json` last, so its presence means "complete".
@@ -201,7 +208,7 @@ def save_prior(
         encoder = {
             name: value.contiguous()
             for name, value in reader.state_dict().items()
-            if name.startswith(("encoder.", "to_posterior."))
+            if name.startswith(ENCODER)
         }
         write_bytes(folder / READER, save(encoder), overwrite=overwrite)
     with staged(folder / "latent.npz", overwrite=overwrite) as path:

@@ -2,7 +2,8 @@
 
 Reconstruction and KL: Painchaud et al., IEEE TMI 41(10), 2022. Attribute regularization: Pati and
 Lerch, Neural Computing and Applications, 2021. Constraint on the instant: Painchaud et al., IEEE
-TMI 39(11), 2020 (one linear neuron on the code, ED 0 to ES 1).
+TMI 39(11), 2020 (one linear neuron on the code, ED 0 to ES 1). Contraction: Rifai et al., ICML
+2011. The terms of single models stand in their files.
 """
 
 from __future__ import annotations
@@ -45,6 +46,18 @@ def cross_entropy(decoded: Tensor, target: Tensor, inside: Tensor) -> Tensor:
     return (loss * inside).sum() / (3 * inside.sum()).clamp_min(1.0)
 
 
+def squared_error(decoded: Tensor, target: Tensor, inside: Tensor) -> Tensor:
+    """Mean squared error of the class shares inside the image, over pixels and classes.
+
+    Args:
+        decoded: Signed distances, shape (N, 3, H, W), mm.
+        target: Class shares, shape (N, 4, H, W).
+        inside: Weight of each pixel, shape (N, 1, H, W).
+    """
+    error = (class_shares(decoded) - target) ** 2
+    return (error * inside).sum() / (target.shape[1] * inside.sum()).clamp_min(1.0)
+
+
 def class_shares(decoded: Tensor) -> Tensor:
     """Soft class shares (N, 4, H, W), summing to 1, of signed distances (N, 3, H, W) in mm."""
     lv, epi, la = torch.sigmoid(-decoded / EDGE_MM).unbind(1)
@@ -72,6 +85,30 @@ def kl_divergence(posterior: Posterior) -> Tensor:
     """KL of the posterior to N(0, I), summed over dimensions, mean over the batch."""
     mu, logvar = posterior
     return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1).mean()
+
+
+def kl_between(posterior: Posterior, expected: Posterior) -> Tensor:
+    """KL of one diagonal Gaussian to another, summed over dimensions, mean over the batch."""
+    apart = (posterior.mu - expected.mu) ** 2 + posterior.logvar.exp()
+    ratio = apart * torch.exp(-expected.logvar) - 1 + expected.logvar - posterior.logvar
+    return 0.5 * ratio.sum(1).mean()
+
+
+def jacobian_penalty(z: Tensor, maps: Tensor, generator: torch.Generator) -> Tensor:
+    """Squared Frobenius norm of the Jacobian of codes by their maps, mean over the batch.
+
+    Estimated without bias from one random projection: for v of standard normal numbers the mean of
+    |v J|^2 is the sum of the squares of J (Hutchinson's estimator). Exact sums would take a
+    backward pass for each latent dimension.
+
+    Args:
+        z: Codes, shape (N, D), each a function of its map.
+        maps: Inputs that require a gradient, shape (N, ...).
+        generator: Source of the projection.
+    """
+    direction = torch.randn(z.shape, generator=generator, dtype=z.dtype).to(z.device)
+    (slope,) = torch.autograd.grad(z, maps, direction, create_graph=True)
+    return slope.flatten(1).square().sum(1).mean()
 
 
 def attribute_loss(z: Tensor, attributes: Tensor, delta: float) -> Tensor:

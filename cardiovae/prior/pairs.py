@@ -176,7 +176,7 @@ def _on_canvas(
 def draw_pairs(
     pairs: PairTable, indices: NDArray[np.int64], config: AdaptConfig, rng: np.random.Generator
 ) -> Batch:
-    """A batch of the pairs `indices`; attributes and instants are left open."""
+    """A batch of the pairs `indices`; attributes, instants and views are left open."""
     inside = torch.from_numpy(pairs.inside[indices].astype(np.float32))[:, None]
     seen = torch.from_numpy(pairs.seen[indices].astype(np.float32)) * inside
     seen[:, 0] += 1 - inside[:, 0]
@@ -198,6 +198,7 @@ def draw_pairs(
         distances,
         inside,
         unknown,
+        unknown[:, 0],
         unknown[:, 0],
     )
 

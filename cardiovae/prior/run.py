@@ -23,6 +23,7 @@ from cardiovae.prior.cohort import Cohort, DataConfig, load_cohort, patient_of
 from cardiovae.prior.evaluate import evaluate_fidelity
 from cardiovae.prior.fidelity import REGULARIZED
 from cardiovae.prior.folder import ShapePrior, load_prior, save_prior
+from cardiovae.prior.models import summary
 from cardiovae.prior.pairs import PairTable, load_pairs
 from cardiovae.prior.seen import SCHEMES, seen_with
 from cardiovae.prior.state import TrainConfig, TrainState
@@ -162,6 +163,11 @@ def _write(
         "citation": recipe.citation,
         "data": dict(cohort.facts),
         "errors": dict(errors) or None,
+        "model": {
+            "name": recipe.train.model,
+            "what": summary(recipe.train.model),
+            "parameters": sum(p.numel() for p in network.parameters()),
+        },
         "training": {
             "n_steps": recipe.train.n_steps,
             "batch_size": recipe.train.batch_size,
@@ -170,7 +176,7 @@ def _write(
         "latent": {
             "dimensions": codes.shape[1],
             "codes": codes.shape[0],
-            "attributes": list(REGULARIZED),
+            "attributes": list(REGULARIZED) if network.follows_attributes else [],
         },
         "versions": {
             "cardiovae": __version__,

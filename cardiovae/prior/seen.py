@@ -14,7 +14,7 @@ from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior.augment import network_input, only, shares
 from cardiovae.prior.codec import misfit_mm
 from cardiovae.prior.grid import knots_to_canvas
-from cardiovae.prior.network import ShapeVAE
+from cardiovae.prior.network import ShapeModel
 from cardiovae.prior.shapes import MARGIN_PX, ShapeTable
 
 SCHEMES = (STRUCTURES[:1], STRUCTURES[:2], STRUCTURES)
@@ -29,7 +29,7 @@ class Seen:
 
 
 def seen_with(
-    network: ShapeVAE, shapes: ShapeTable, structures: tuple[Label, ...] = STRUCTURES
+    network: ShapeModel, shapes: ShapeTable, structures: tuple[Label, ...] = STRUCTURES
 ) -> Seen:
     """Unchanged shapes as the network sees them when only `structures` are annotated."""
     network.eval()

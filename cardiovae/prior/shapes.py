@@ -20,7 +20,7 @@ from cardiovae.errors import ModelError
 from cardiovae.labels import Label
 from cardiovae.morphology import Mask, bounding_box
 from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, ORIGIN_MM
-from cardiovae.sequence import EchoSequence
+from cardiovae.sequence import VIEWS, EchoSequence
 
 MARGIN_PX = 16  # room around the canvas for rotations and shifts
 WIDE_SHAPE = (CANVAS_SHAPE[0] + 2 * MARGIN_PX, CANVAS_SHAPE[1] + 2 * MARGIN_PX)
@@ -38,6 +38,7 @@ class ShapeTable:
             shape (N, 3, 2); NaN where not found.
         sequence: Index of each frame's sequence, shape (N,).
         instant: Cardiac instant, ED 0 to ES 1; NaN where unknown, shape (N,).
+        view: 0 for A2C, 1 for A4C, NaN where unknown, shape (N,).
         names: One name per sequence.
     """
 
@@ -45,6 +46,7 @@ class ShapeTable:
     landmarks: NDArray[np.float32]
     sequence: NDArray[np.int64]
     instant: NDArray[np.float32]
+    view: NDArray[np.float32]
     names: tuple[str, ...]
 
     def fingerprint(self) -> str:
@@ -63,6 +65,7 @@ class ShapeTable:
             landmarks=self.landmarks[chosen],
             sequence=self.sequence[chosen],
             instant=self.instant[chosen],
+            view=self.view[chosen],
         )
 
 
@@ -75,7 +78,7 @@ def build_shapes(sequences: Iterable[tuple[str, EchoSequence]]) -> ShapeTable:
     Raises:
         ModelError: No usable frame, or a sequence without known spacing.
     """
-    distances, landmarks, owner, instants = [], [], [], []
+    distances, landmarks, owner, instants, views = [], [], [], [], []
     names: list[str] = []
     for name, sequence in sequences:
         if sequence.spacing_mm is None:
@@ -98,6 +101,7 @@ def build_shapes(sequences: Iterable[tuple[str, EchoSequence]]) -> ShapeTable:
             landmarks.append(points - center)
             owner.append(len(names))
             instants.append(instant)
+            views.append(np.nan if sequence.view is None else VIEWS.index(sequence.view))
         names.append(name)
     if not distances:
         raise ModelError("no frame with both LV and MYO to train on")
@@ -106,6 +110,7 @@ def build_shapes(sequences: Iterable[tuple[str, EchoSequence]]) -> ShapeTable:
         np.array(landmarks, np.float32),
         np.array(owner, np.int64),
         np.array(instants, np.float32),
+        np.array(views, np.float32),
         tuple(names),
     )
 

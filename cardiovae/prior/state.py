@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from cardiovae.errors import ModelError
 from cardiovae.io.atomic import staged
 from cardiovae.prior.augment import AugmentConfig
-from cardiovae.prior.network import ShapeVAE
+from cardiovae.prior.models import DEFAULT_MODEL, build_model
+from cardiovae.prior.network import ENCODER, Critic, ShapeModel
 from cardiovae.prior.pairs import AdaptConfig
 
 
@@ -21,8 +23,11 @@ from cardiovae.prior.pairs import AdaptConfig
 class ObjectiveConfig:
     """Weights of the objective's terms; a weight of 0 switches its term off.
 
-    `beta`: KL divergence. `gamma`, `delta`: weight and steepness of the attribute term
-    (attribute-regularized VAE). `instant`: constraint on the cardiac instant (constrained VAE).
+    Reconstruction: `distance` (signed distances), `cross_entropy` (pixelwise, of the regions),
+    `dice` (soft), `mse` (class shares). Those that only some models have: `beta`, KL divergence;
+    `gamma`, `delta`, weight and steepness of the attribute term; `instant`, constraint on the
+    cardiac instant; `jacobian`, contraction; `codebook`, `commitment`, `words`, those of vector
+    quantization; `adversarial`, what the critic finds.
     """
 
     distance: float = 0.1
@@ -32,12 +37,23 @@ class ObjectiveConfig:
     gamma: float = 0.05
     delta: float = 10.0
     instant: float = 0.02
+    mse: float = 0.0
+    jacobian: float = 1e-3
+    codebook: float = 1.0
+    commitment: float = 0.25
+    words: float = 0.05
+    adversarial: float = 0.02
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a training run apart from its data."""
+    """Everything that decides a training run apart from its data.
 
+    `model` is a file of `cardiovae/prior/models`; `options` are its own.
+    """
+
+    model: str = DEFAULT_MODEL
+    options: dict[str, Any] = field(default_factory=dict)
     latent_dim: int = 48
     width: int = 32
     batch_size: int = 64
@@ -63,29 +79,49 @@ class TrainState:
     """Mutable state of a run: what a checkpoint holds.
 
     `network` is trained, `average` is the moving average of its weights; once the shapes are
-    learned it stays, and `reader` is the average of what then learns errors.
+    learned it stays, and `reader` is the average of what then learns errors. `critic` learns in
+    turns with the network, where the model has one.
     """
 
-    network: ShapeVAE
-    average: ShapeVAE
+    network: ShapeModel
+    average: ShapeModel
     optimizer: torch.optim.Optimizer
     step: int
     history: list[dict[str, float]]
-    reader: ShapeVAE | None = None
+    reader: ShapeModel | None = None
+    critic: Critic | None = None
+    critic_optimizer: torch.optim.Optimizer | None = None
+
+    def parts(self) -> dict[str, Any]:
+        """What has a state of its own, by name; those that there are."""
+        names = ("network", "average", "reader", "critic", "optimizer", "critic_optimizer")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 def start(config: TrainConfig) -> TrainState:
     """The state before the first step."""
     with torch.random.fork_rng(devices=[]):  # the caller's random state is not ours to change
         torch.manual_seed(config.seed)
-        network = ShapeVAE(config.latent_dim, config.width)
-        average = ShapeVAE(config.latent_dim, config.width)
+        network = new_model(config)
+        average = new_model(config)
+        critic = network.critic()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average.load_state_dict(network.state_dict())
-    optimizer = torch.optim.AdamW(
+    state = TrainState(network, average, _optimizer(network, config), 0, [], critic=critic)
+    if critic is not None:
+        state.critic_optimizer = _optimizer(critic, config)
+    return state
+
+
+def new_model(config: TrainConfig) -> ShapeModel:
+    """The untrained model that the settings name."""
+    return build_model(config.model, config.latent_dim, config.width, config.options)
+
+
+def _optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    return TrainState(network, average, optimizer, 0, [])
 
 
 def begin_adapting(state: TrainState, config: TrainConfig) -> None:
@@ -99,12 +135,13 @@ def begin_adapting(state: TrainState, config: TrainConfig) -> None:
     )
 
 
-def _encoder_alone(network: ShapeVAE) -> list[torch.nn.Parameter]:
+def _encoder_alone(network: ShapeModel) -> list[nn.Parameter]:
     """The encoder's parameters, all others being frozen."""
     network.requires_grad_(False)
-    network.encoder.requires_grad_(True)
-    network.to_posterior.requires_grad_(True)
-    return [*network.encoder.parameters(), *network.to_posterior.parameters()]
+    found = [p for name, p in network.named_parameters() if name.startswith(ENCODER)]
+    for parameter in found:
+        parameter.requires_grad_(True)
+    return found
 
 
 def save_checkpoint(state: TrainState, path: Path, config: TrainConfig, data: str) -> None:
@@ -112,10 +149,7 @@ def save_checkpoint(state: TrainState, path: Path, config: TrainConfig, data: st
     content: dict[str, Any] = {
         "config": repr(config),
         "data": data,
-        "network": state.network.state_dict(),
-        "average": state.average.state_dict(),
-        "reader": None if state.reader is None else state.reader.state_dict(),
-        "optimizer": state.optimizer.state_dict(),
+        "parts": {name: part.state_dict() for name, part in state.parts().items()},
         "step": state.step,
         "history": state.history,
     }
@@ -137,7 +171,7 @@ def load_checkpoint(path: Path, config: TrainConfig, data: str | None = None) ->
     """
     try:
         content = torch.load(path, weights_only=True)
-        made_with, made_from = content["config"], content.get("data", data)
+        made_with, made_from, parts = content["config"], content["data"], content["parts"]
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
         raise ModelError(
             f"{path}: not a readable checkpoint ({error}); delete it to start over"
@@ -149,13 +183,10 @@ def load_checkpoint(path: Path, config: TrainConfig, data: str | None = None) ->
             f"or the {what} it was made with"
         )
     state = start(config)
-    if content.get("reader") is not None:
+    if "reader" in parts:
         begin_adapting(state, config)
-        assert state.reader is not None
-        state.reader.load_state_dict(content["reader"])
-    state.network.load_state_dict(content["network"])
-    state.average.load_state_dict(content["average"])
-    state.optimizer.load_state_dict(content["optimizer"])
+    for name, part in state.parts().items():
+        part.load_state_dict(parts[name])
     state.step = content["step"]
     state.history = content["history"]
     return state

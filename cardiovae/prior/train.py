@@ -10,21 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cardiovae.errors import ModelError
 from cardiovae.prior.augment import Batch, draw_batch, network_input
 from cardiovae.prior.fidelity import Fidelity, fidelity
 from cardiovae.prior.grid import knots_to_canvas
-from cardiovae.prior.network import ShapeVAE
+from cardiovae.prior.network import Critic, ShapeModel
 from cardiovae.prior.objective import (
-    attribute_loss,
     class_shares,
     cross_entropy,
     distance_loss,
-    instant_loss,
-    kl_divergence,
     soft_dice_loss,
+    squared_error,
 )
 from cardiovae.prior.pairs import PairTable, draw_pairs, joined
 from cardiovae.prior.seen import plain_batches
@@ -43,25 +41,30 @@ logger = logging.getLogger(__name__)
 
 
 def objective(
-    network: ShapeVAE, batch: Batch, config: ObjectiveConfig, generator: torch.Generator
-) -> tuple[Tensor, dict[str, float]]:
-    """Loss of one batch, and its terms by name."""
-    posterior = network.encode(batch.inputs)
-    z = posterior.sample(generator)
+    network: ShapeModel,
+    batch: Batch,
+    config: ObjectiveConfig,
+    generator: torch.Generator,
+    critic: Critic | None = None,
+) -> tuple[Tensor, dict[str, float], Tensor]:
+    """Loss of one batch, its terms by name, and the decoded distances on the canvas."""
+    learned = network.learn(batch, config, generator)
     rows, cols = (torch.from_numpy(m) for m in knots_to_canvas())
-    decoded = rows @ network.decode(z) @ cols.T
+    decoded = rows @ learned.decoded @ cols.T
     lv, myo, la = batch.target[:, 1:].unbind(1)
     regions = torch.stack([lv, lv + myo, la], 1)
     terms = {
         "distance": distance_loss(decoded, batch.distances, batch.inside),
         "cross_entropy": cross_entropy(decoded, regions, batch.inside),
         "dice": soft_dice_loss(decoded, batch.target, batch.inside),
-        "beta": kl_divergence(posterior),
-        "gamma": attribute_loss(z, batch.attributes, config.delta),
-        "instant": instant_loss(network.instant(z), batch.instant),
+        **learned.terms,
     }
+    if config.mse:
+        terms["mse"] = squared_error(decoded, batch.target, batch.inside)
+    if critic is not None:
+        terms["adversarial"] = critic.fooled(decoded)
     loss = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
-    return loss, {name: float(term.detach()) for name, term in terms.items()}
+    return loss, {name: float(term.detach()) for name, term in terms.items()}, decoded.detach()
 
 
 def train(
@@ -100,6 +103,8 @@ def train(
     state = start(config)
     if checkpoint is not None and checkpoint.exists():
         state = load_checkpoint(checkpoint, config, data)
+    if not state.network.learns_by_steps:
+        return _fitted(state, training, validation)
     last = config.total_steps if until is None else min(until, config.total_steps)
     began = time.monotonic()
     while state.step < last:
@@ -119,6 +124,14 @@ def train(
     return state
 
 
+def _fitted(state: TrainState, training: ShapeTable, validation: ShapeTable) -> TrainState:
+    """The state of a model that is learned at once."""
+    state.average.fit(training)
+    state.network.load_state_dict(state.average.state_dict())
+    state.history.append({"step": 0.0, **validate(state.average, validation).as_dict()})
+    return state
+
+
 def _step(
     state: TrainState, training: ShapeTable, pairs: PairTable | None, config: TrainConfig
 ) -> dict[str, float]:
@@ -135,24 +148,37 @@ def _step(
             raise ModelError("learning errors (adapt.n_steps) needs pairs to learn from")
         rows = rng.choice(len(pairs.seen), config.batch_size - size)
         batch = joined(batch, draw_pairs(pairs, rows, config.adapt, rng))
-        state.network.decoder.eval()  # its running statistics stay too
-    for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(state.step, config)
-    loss, terms = objective(state.network, batch, config.objective, generator)
+        state.network.get_submodule("decoder").eval()  # its running statistics stay too
+    rate = learning_rate(state.step, config)
+    critic = None if adapting else state.critic
+    loss, terms, decoded = objective(state.network, batch, config.objective, generator, critic)
     if not math.isfinite(float(loss.detach())):
         raise ModelError(
             f"step {state.step}: the loss is {float(loss.detach())}; lower learning_rate"
         )
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
-    state.optimizer.step()
+    _descend(state.network, state.optimizer, loss, rate)
+    if critic is not None and state.critic_optimizer is not None:
+        mistaken = critic.mistaken(decoded, batch)
+        _descend(critic, state.critic_optimizer, mistaken, rate)
+        terms["critic"] = float(mistaken.detach())
     state.step += 1
     if state.reader is None:
         _average(state.average, state.network, config.average, state.step)
     else:
         _average(state.reader, state.network, config.average, state.step - config.n_steps)
     return terms
+
+
+def _descend(
+    network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, rate: float
+) -> None:
+    """One step down the gradient of the loss, whose length is limited."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimizer.step()
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
@@ -168,7 +194,7 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
-def validate(network: ShapeVAE, shapes: ShapeTable) -> Fidelity:
+def validate(network: ShapeModel, shapes: ShapeTable) -> Fidelity:
     """Fidelity of encode-decode on unchanged shapes, on the canonical grid."""
     network.eval()
     codes, truth, decoded = [], [], []
@@ -184,7 +210,7 @@ def validate(network: ShapeVAE, shapes: ShapeTable) -> Fidelity:
     return fidelity(np.concatenate(truth), np.concatenate(decoded), np.concatenate(codes))
 
 
-def _average(kept: ShapeVAE, network: ShapeVAE, decay: float, step: int) -> None:
+def _average(kept: ShapeModel, network: ShapeModel, decay: float, step: int) -> None:
     """Move the averaged weights; early on they follow faster, so that the start is forgotten."""
     decay = min(decay, (1 + step) / (10 + step))
     with torch.no_grad():
