@@ -1,6 +1,6 @@
 """How good the latent spaces of the shipped priors are, on patients that no training has seen.
 
-    python benchmarks/latent_quality.py ../shared/data [--draws 2000] [--pairs 300]
+    python benchmarks/latent_quality.py ../shared/data [--draws 2000] [--pairs 300] [--samples 16]
 
 Prints how far dimensions tell attributes, the shares of draws from the Parzen density and of codes
 between two real hearts that are valid, with 95 % intervals, reconstruction, and bounds of the log
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from cardiovae.audit.criteria import criteria
 from cardiovae.bank import judged
 from cardiovae.evaluation.bootstrap import Interval, mean_by_patient
-from cardiovae.evaluation.likelihood import Bound, bound
+from cardiovae.evaluation.likelihood import N_SAMPLES, Bound, bound
 from cardiovae.evaluation.reconstruction import reconstruction
 from cardiovae.evaluation.validity import (
     WAYS,
@@ -69,7 +69,7 @@ def shown(found: Interval, digits: int = 1, factor: float = 100) -> str:
     return f"{value} ({low} to {high})"
 
 
-def held_out(prior: ShapePrior, test: Sequence[Named]) -> HeldOut:
+def held_out(prior: ShapePrior, test: Sequence[Named], n_samples: int) -> HeldOut:
     """Codes and attributes of the test frames; prints what came back of them."""
     codes, attributes, views, owners, back, bounds = [], [], [], [], [], []
     rng = np.random.default_rng(SEED)
@@ -95,6 +95,7 @@ def held_out(prior: ShapePrior, test: Sequence[Named]) -> HeldOut:
                 inside,
                 sequence.structures,
                 rng=rng,
+                n_samples=n_samples,
             )
         )
     sequences = [s for _, s in test]
@@ -161,6 +162,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with camus224_dev.npz")
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--pairs", type=int, default=300)
+    parser.add_argument("--samples", type=int, default=N_SAMPLES, help="of each posterior")
     options = parser.parse_args()
     real = split_parts(read_frames(options.data / "camus224_dev.npz"), CAMUS)["test"]
     drawn = DataConfig(source="phantom")
@@ -172,7 +174,7 @@ def main() -> None:
     ):
         prior = load_prior(name)
         print(f"\n# {name}, {sum(s.n_frames for _, s in test)} {where} frames", flush=True)
-        seen = held_out(prior, test)
+        seen = held_out(prior, test, options.samples)
         print_attributes(seen)
         print_validity(prior, seen, options.draws, options.pairs)
 
