@@ -24,6 +24,7 @@ LEARNED = (
     "cardiovae.bank",
     "cardiovae.correction",
     "cardiovae.baselines",
+    "cardiovae.explore",
     "cardiovae.evaluation.likelihood",
     "cardiovae.evaluation.measure",
     "cardiovae.evaluation.overlap",

@@ -17,6 +17,7 @@ from cardiovae.cli.correct import correct
 from cardiovae.cli.demo import demo
 from cardiovae.cli.evaluate import evaluate
 from cardiovae.cli.exits import MEANINGS, ExitCode
+from cardiovae.cli.explore import explore
 from cardiovae.cli.info import info
 from cardiovae.cli.manifest import build, manifest, verify
 from cardiovae.cli.report import report
@@ -113,6 +114,7 @@ VERBS: tuple[Callable[..., ExitCode], ...] = (
     demo,
     train,
     bank,
+    explore,
     info,
 )
 
