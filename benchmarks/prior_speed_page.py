@@ -104,10 +104,10 @@ def _reading(facts: Mapping[str, Any], notes: Sequence[str]) -> list[str]:
     return [
         "*Published = 1* compares with the fastest variant of the published network. *Share of "
         "the limit*: operations of convolutions and matrix products, over the "
-        f"{facts['limit'] / 1e9:.0f} GFLOP/s of a large float32 matrix product measured in the "
-        "same rounds. *Ready after*: compiling or exporting, once. *With its batch drawn* adds "
-        "to a step the moving, mixing and damaging of its shapes, which the published training "
-        "does not do.",
+        f"{facts['limit'] / 1e9:.0f} GFLOP/s that a large float32 convolution or matrix product "
+        "reached at best in the same rounds. *Ready after*: compiling or exporting, once. "
+        "*With its batch drawn* adds to a step the moving, mixing and damaging of its shapes, "
+        "which the published training does not do.",
         "",
         f"Quality at this speed: ours gives the masks of 120 held-out CAMUS patients back at Dice "
         f"{dice} (LV / MYO / LA, [prior.md](prior.md)). No reconstruction error of the published "
