@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from manifest_cases import label_map
 
-from cardiovae.cli import cases
 from cardiovae.errors import ConfigError, LabelError
 from cardiovae.labels import Label, label_scheme
 from cardiovae.manifest import inputs
