@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cardiovae.batch.run import Made
 from cardiovae.cli.cases import Cases, source_name
 from cardiovae.cli.options import Reading
 from cardiovae.errors import CardiovaeError, FileError
@@ -56,12 +57,18 @@ class Task:
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
-def tasks_of(cases: Cases, reading: Reading) -> list[Task]:
-    """One task per case; what the command line says wins over a manifest."""
-    return [_task(path, cases.known.get(path), reading) for path in cases.paths]
+def tasks_of(cases: Cases, reading: Reading) -> Sequence[Task]:
+    """One task per case; what the command line says wins over a manifest.
+
+    Made when they are asked for, of the names of the files: many of them fit into memory.
+    """
+    names, known = [str(path) for path in cases.paths], cases.known
+    by_name = {str(path): item for path, item in known.items()}
+    return Made(range(len(names)), lambda i: _task(names[i], by_name.get(names[i]), reading))
 
 
-def _task(path: Path, known: Input | None, reading: Reading) -> Task:
+def _task(name: str, known: Input | None, reading: Reading) -> Task:
+    path = Path(name)
     if known is None:
         return Task(source_name(path), path, reading)
     from cardiovae.labels import label_scheme

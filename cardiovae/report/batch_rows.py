@@ -143,16 +143,13 @@ class Row:
     @property
     def flagged(self) -> bool:
         """Whether a person should look: it does not pass, or a correction touched it."""
-        touched = self.change is not None and (
-            self.change.verdict != "P" or self.change.n_frames > 0
-        )
-        return self.verdict in "FN" or touched
+        return is_flagged(self.verdict, self.change)
 
-    @property
-    def order(self) -> tuple[int, float, int, int, str]:
-        """Sorts rows: worst first."""
-        share, failed, unmeasured = self.badness
-        return list(VERDICTS).index(self.verdict), -share, -failed, -unmeasured, self.source
+
+def is_flagged(verdict: str, change: Change | None) -> bool:
+    """Whether a person should look at a row; see `Row.flagged`."""
+    touched = change is not None and (change.verdict != "P" or change.n_frames > 0)
+    return verdict in "FN" or touched
 
 
 def rules_of(run: Mapping[str, Any]) -> tuple[Rule, ...]:
