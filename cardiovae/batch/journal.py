@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -55,12 +56,13 @@ class Journal:
         self._complete = False
         for name in (RECORDS, JOURNAL):
             self._index(folder / name)
-        self._stream: BinaryIO | None = None
+        self._stream: FileIO | None = None
 
     def __enter__(self) -> Self:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._stream = (self.folder / JOURNAL).open("ab")
+            # Unbuffered: what a full disk refuses must not wait in a buffer to be refused again.
+            self._stream = (self.folder / JOURNAL).open("ab", buffering=0)
         except OSError as error:
             raise _unwritable(self.folder / JOURNAL, error) from error
         return self
@@ -102,10 +104,11 @@ class Journal:
         """
         if self._stream is None:
             raise FileError(f"{self.folder / JOURNAL}: is not open")
-        offset = self._stream.tell()
+        offset = self._stream.seek(0, 2)
+        left = memoryview(line + b"\n")
         try:
-            self._stream.write(line + b"\n")
-            self._stream.flush()
+            while left:  # a disk that is nearly full takes a part
+                left = left[self._stream.write(left) :]
         except OSError as error:
             self._stream.truncate(offset)
             raise _unwritable(self.folder / JOURNAL, error) from error

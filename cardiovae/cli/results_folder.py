@@ -51,9 +51,12 @@ def into_folder(
         show: Shows what came of an input.
         overwrite: Whether results of other settings or inputs there may be replaced.
 
+    Returns:
+        What came of the inputs; one failure where the file system refused, as a full one does.
+
     Raises:
         ConfigError: The folder holds results of other settings or inputs.
-        FileError: The file system refuses.
+        FileError: The file system refuses the tables or the report.
     """
     if not claim(folder, facts, overwrite=overwrite):
         clear(folder)
@@ -63,9 +66,12 @@ def into_folder(
     todo = Made(range(len(tasks)), lambda i: _with_known(tasks[i], batch, journal))
     with journal:
         for done in batch.done(todo):
+            try:
+                _keep(folder, journal, done)
+            except FileError as error:  # as of a full disk: what was kept stays, the rest waits
+                batch.screen.fail(done.source, str(error))
+                return Tally(failed=1)
             if done.line:
-                _write_pictures(folder, done)
-                journal.append(done.source, done.line)
                 show(done)
     journal.close()
     totals = write_outcome(folder, facts, journal.records, wanted)
@@ -118,7 +124,14 @@ def _require_same_inputs(
         journal.forget(source)
 
 
-def _write_pictures(folder: Path, done: Done) -> None:
+def _keep(folder: Path, journal: Journal, done: Done) -> None:
+    """Write what came of an input; nothing where an earlier result still holds.
+
+    Raises:
+        FileError: The file system refuses.
+    """
+    if not done.line:
+        return
     for name, content in done.files.items():
         path = folder / name
         try:
@@ -129,3 +142,4 @@ def _write_pictures(folder: Path, done: Done) -> None:
                 f"{path}: cannot be written ({error.strerror or error}); free some space, then "
                 "run the same command again: it goes on from here"
             ) from error
+    journal.append(done.source, done.line)

@@ -41,6 +41,7 @@ class Brief:
     view: str
     subgroups: tuple[tuple[str, str], ...]
     change: Change | None
+    patient: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,8 @@ class Gathering:
         self._rows.add(row)
         groups = self._known.setdefault(row.subgroups, row.subgroups)
         counts = (row.verdict, row.n_frames, row.n_implausible)
-        self._briefs.append(Brief(*counts, row.letters, row.view, groups, row.change))
+        whose = (groups, row.change, row.patient)
+        self._briefs.append(Brief(*counts, row.letters, row.view, *whose))
         for key, value in zip(self._keys, (_URGENCY[row.verdict], *row.badness), strict=True):
             key.append(value)
         self._values.extend(row.values or (math.nan,) * len(self._rules))

@@ -84,17 +84,35 @@ def readable_rows(rows: Iterable[AnyRow]) -> list[AnyRow]:
 
 
 def sequence_share(rows: Iterable[AnyRow]) -> Interval:
-    """Share of readable sequences that pass."""
-    verdicts = [row.verdict for row in readable_rows(rows)]
-    return wilson(verdicts.count("P"), len(verdicts))
+    """Share of readable sequences that pass; where patients are known, those of one are alike."""
+    read = readable_rows(rows)
+    return _share(read, [row.verdict == "P" for row in read])
 
 
 def frame_share(rows: Iterable[AnyRow]) -> Interval:
     """Share of frames that pass; the interval knows that frames of a sequence are alike."""
     read = readable_rows(rows)
-    return wilson_by_cluster(
-        [row.n_frames - row.n_implausible for row in read], [row.n_frames for row in read]
-    )
+    hits = [row.n_frames - row.n_implausible for row in read]
+    return wilson_by_cluster(*_by_patient(read, hits, [row.n_frames for row in read]))
+
+
+def _share(rows: Sequence[AnyRow], hits: Sequence[bool]) -> Interval:
+    """Share of rows that hit, with the interval that their patients allow."""
+    if not any(row.patient for row in rows):
+        return wilson(sum(hits), len(hits))
+    return wilson_by_cluster(*_by_patient(rows, hits, [1] * len(rows)))
+
+
+def _by_patient(
+    rows: Sequence[AnyRow], hits: Sequence[int], cases: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """Hits and cases of each patient; a row without one stands for itself."""
+    found: dict[str | int, tuple[int, int]] = {}
+    for k, (row, hit, n) in enumerate(zip(rows, hits, cases, strict=True)):
+        whose = row.patient or k
+        before = found.get(whose, (0, 0))
+        found[whose] = (before[0] + hit, before[1] + n)
+    return [hit for hit, _ in found.values()], [n for _, n in found.values()]
 
 
 def percent(share: float) -> str:
@@ -191,8 +209,10 @@ def findings_of(batch: Batch) -> list[Finding]:
 
 
 def _finding(batch: Batch, rule: Rule, k: int) -> Finding:
-    letters = [row.letters[k] for row in batch.briefs if row.letters]  # unreadable ones have none
-    n_failed, n_judged = letters.count("F"), len(letters) - letters.count(NOT_JUDGED)
+    read = readable_rows(batch.briefs)
+    judged = [row for row in read if row.letters[k] != NOT_JUDGED]
+    letters = [row.letters[k] for row in judged]
+    n_failed, n_judged = letters.count("F"), len(letters)
     return Finding(
         index=k,
         rule=rule,
@@ -200,7 +220,7 @@ def _finding(batch: Batch, rule: Rule, k: int) -> Finding:
         n_failed=n_failed,
         n_unmeasured=letters.count("N"),
         n_frames=batch.n_failed_frames[k],
-        share=wilson(n_failed, n_judged),
+        share=_share(judged, [letter == "F" for letter in letters]),
         examples=tuple(
             Example(row, row.frames[k], with_unit(row.values[k], rule.unit, 3))
             for row in (batch.rows[i] for i in _worst(batch, rule, k))
