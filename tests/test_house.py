@@ -29,6 +29,7 @@ LEARNED = (
     "cardiovae.evaluation.measure",
     "cardiovae.evaluation.overlap",
     "cardiovae.evaluation.reconstruction",
+    "cardiovae.population.latent",
     "cardiovae.__main__",
 )
 KINDS = sorted({path.parent.name for path in (ROOT / "configs").glob("*/*.yaml")})

@@ -20,6 +20,7 @@ from cardiovae.cli.exits import MEANINGS, ExitCode
 from cardiovae.cli.explore import explore
 from cardiovae.cli.info import info
 from cardiovae.cli.manifest import build, manifest, verify
+from cardiovae.cli.population import population
 from cardiovae.cli.report import report
 from cardiovae.cli.train import train
 
@@ -110,6 +111,7 @@ VERBS: tuple[Callable[..., ExitCode], ...] = (
     audit,
     report,
     evaluate,
+    population,
     convert,
     demo,
     train,
