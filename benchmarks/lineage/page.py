@@ -37,8 +37,8 @@ def page(found: Figures, untouched: Mapping[str, Pool], seed: int, image: str) -
         "the same encoder and decoder (but `pca`, which has none), the same data, the same number "
         "of latent dimensions and about the same small budget of computing (`adversarial` and "
         "`contractive`, whose steps cost two and three times as much, make half as many); its "
-        f"settings are its preset in `configs/train`. `{SHIPPED}` is the prior in the package, a larger `ar-vae` with the "
-        "constraint on the instant that was trained longer. All figures are of patients that were "
+        f"settings are its preset in `configs/train`. `{SHIPPED}` is the prior in the package, a "
+        "larger `ar-vae` with the constraint on the instant that was trained longer. All figures are of patients that were "
         "not trained on; brackets are 95 % intervals that draw whole patients.",
         "",
         *_lineage(),
@@ -126,8 +126,9 @@ def _valid(part: Figures) -> list[str]:
         head += [f"{name}: `camus`", "all"]
     return [
         "Share in percent of 1,000 draws from the model's own prior (standard normal, two levels, "
-        "or words one after the other), from the Parzen density of its training codes, of which the "
-        "banks are drawn, and from the shrunk one (`cardiovae.latent.shrunk`) that are valid, and of the hearts at even steps between those of 100 pairs of patients, on a "
+        "or words one after the other), from the Parzen density of its training codes, of which "
+        "the banks are drawn, and from the shrunk one (`cardiovae.latent.shrunk`) that are valid, "
+        "and of the hearts at even steps between those of 100 pairs of patients, on a "
         "straight way and on a sphere around the mean code. `all`: passes `camus` and "
         "`camus-public`, with and without its atrium. Codes of `ae`, `contractive` and "
         "`denoising` are held to no density, so a standard normal is none of theirs.",
