@@ -38,8 +38,9 @@ def page(found: Figures, untouched: Mapping[str, Pool], seed: int, image: str) -
         "of latent dimensions and about the same small budget of computing (`adversarial` and "
         "`contractive`, whose steps cost two and three times as much, make half as many); its "
         f"settings are its preset in `configs/train`. `{SHIPPED}` is the prior in the package, a "
-        "larger `ar-vae` with the constraint on the instant that was trained longer. All figures are of patients that were "
-        "not trained on; brackets are 95 % intervals that draw whole patients.",
+        "larger `ar-vae` with the constraint on the instant that was trained longer. All figures "
+        "are of patients that were not trained on; brackets are 95 % intervals that draw whole "
+        "patients.",
         "",
         *_lineage(),
         "",
