@@ -49,14 +49,14 @@ class RestoreConfig:
         cohort_seed: Of the hearts.
     """
 
-    n_hearts: int = 50
+    n_hearts: int = 75
     n_frames: int = 2
     n_looks: int = 2
     best: float = 0.2
     worst: float = 1.0
-    n_steps: int = 400
+    n_steps: int = 1000
     batch_size: int = 8
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     seed: int = 0
     cohort_seed: int = 41
 
