@@ -123,8 +123,8 @@ def write_page(m: Measured) -> str:
         "",
         "- *Good* is another image of the same heart in a good window, with speckle of its own: "
         "its PSNR and SSIM say how far apart two good images are, not what can be reached.",
-        "- PSNR and SSIM reward the right brightness and the absence of speckle. Dice says whether "
-        "the borders are still where the heart has them.",
+        "- PSNR and SSIM reward the right brightness and the absence of speckle. Dice says "
+        "whether the borders are still where the heart has them.",
         "- The budget is small, minutes of one core. With less, both networks were clearly worse; "
         "with more they may be better.",
         "- A network that sees a shadow paints what hearts usually have there. The picture gets "
