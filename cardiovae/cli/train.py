@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cardiovae.cli import options
+from cardiovae.cli.correcting import Device
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
 
@@ -51,6 +53,10 @@ def train(
         int | None,
         typer.Option(metavar="N", min=0, help="Seed of the training. Default: the preset's."),
     ] = None,
+    device: Annotated[
+        Device,
+        typer.Option(help="auto takes a CUDA device if there is one."),
+    ] = "auto",
     resume: Annotated[
         bool,
         typer.Option(
@@ -65,12 +71,14 @@ def train(
 
     Patients are split before anything is learned; the folder says what was learned from whom, and
     how well. An interrupted run goes on where it stopped. Before 'cardiovae correct --prior
-    FOLDER' can use the prior, 'cardiovae bank FOLDER' has to build its bank.
+    FOLDER' can use the prior, 'cardiovae bank FOLDER' has to build its bank. Several processes
+    train as one: 'torchrun --nproc-per-node 2 -m cardiovae train ...'.
     """
+    from cardiovae.prior.parallel import is_first
     from cardiovae.prior.run import train_prior
 
     screen = Screen()
-    with screen.steps("training") as advance:
+    with screen.steps("training") if is_first() else nullcontext(_unheard) as advance:
         prior = train_prior(
             config,
             data,
@@ -81,7 +89,10 @@ def train(
             progress=lambda step, total, terms: advance(step, total, _terms(terms)),
             resume=resume,
             overwrite=overwrite,
+            device=device,
         )
+    if not is_first():
+        return ExitCode.OK
     screen.say(f"prior '{prior.name}' written to {output}")
     for part in ("validation", "test"):
         figures = prior.provenance.get(part)
@@ -89,6 +100,10 @@ def train(
             screen.say(f"  {part:<10}  {_terms(figures)}")
     screen.say(f"next: cardiovae bank {output}")
     return ExitCode.OK
+
+
+def _unheard(done: int, total: int, note: str = "") -> None:
+    """Progress of a process that does not speak: the first does."""
 
 
 def _terms(terms: dict[str, float]) -> str:
