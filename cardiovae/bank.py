@@ -176,15 +176,26 @@ def judged(prior: ShapePrior, codes: Codes, sets: tuple[CriteriaSet, ...]) -> ND
     """
     found = np.empty((len(codes), len(sets), len(JUDGED)), bool)
     for first in range(0, len(codes), BATCH):
-        knots = decode(prior.network, codes[first : first + BATCH])
-        distances = native_distances(knots, GRID)
-        for j, structures in enumerate(JUDGED):
-            maps = np.ascontiguousarray(np.moveaxis(compose(distances, structures), 2, 0))
-            for i, criteria_set in enumerate(sets):
-                for n, labels in enumerate(maps):
-                    found[first + n, i, j] = frame_is_valid(
-                        labels, GRID.pixel_mm, criteria_set, structures
-                    )
+        rows = slice(first, first + BATCH)
+        found[rows] = judged_knots(decode(prior.network, codes[rows]), sets)
+    return found
+
+
+def judged_knots(knots: NDArray[np.float32], sets: tuple[CriteriaSet, ...]) -> NDArray[np.bool_]:
+    """Which hearts, given as distances at the knots (N, 3, 64, 48) in mm, are valid.
+
+    Whatever model they come from; at most `BATCH` at a time, or the fine grid fills the memory.
+
+    Returns:
+        As `judged`.
+    """
+    found = np.empty((len(knots), len(sets), len(JUDGED)), bool)
+    distances = native_distances(knots, GRID)
+    for j, structures in enumerate(JUDGED):
+        maps = np.ascontiguousarray(np.moveaxis(compose(distances, structures), 2, 0))
+        for i, criteria_set in enumerate(sets):
+            for n, labels in enumerate(maps):
+                found[n, i, j] = frame_is_valid(labels, GRID.pixel_mm, criteria_set, structures)
     return found
 
 

@@ -24,8 +24,10 @@ LEARNED = (
     "cardiovae.bank",
     "cardiovae.correction",
     "cardiovae.baselines",
+    "cardiovae.evaluation.likelihood",
     "cardiovae.evaluation.measure",
     "cardiovae.evaluation.overlap",
+    "cardiovae.evaluation.reconstruction",
     "cardiovae.__main__",
 )
 KINDS = sorted({path.parent.name for path in (ROOT / "configs").glob("*/*.yaml")})

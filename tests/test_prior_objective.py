@@ -13,7 +13,7 @@ from prior_cases import TINY
 from torch.distributions import Normal, kl_divergence
 
 from cardiovae.prior import objective
-from cardiovae.prior.models.ar_vae import AttributeVAE
+from cardiovae.prior.models import build_model
 from cardiovae.prior.network import Posterior
 
 NAN = math.nan
@@ -134,7 +134,7 @@ def test_the_cross_entropy_on_a_contour_is_that_of_a_coin():
 def network():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return AttributeVAE(TINY.latent_dim, TINY.width).eval()
+        return build_model(TINY.model, TINY.latent_dim, TINY.width).eval()
 
 
 def test_a_judged_network_decodes_the_mean_code(network):
@@ -156,3 +156,32 @@ def test_posterior_samples_have_the_posteriors_mean_and_spread():
     drawn = Posterior(mu, logvar).sample(torch.Generator().manual_seed(0))
     assert float(drawn.mean()) == pytest.approx(3.0, abs=0.06)
     assert float(drawn.std()) == pytest.approx(2.0, abs=0.05)
+
+
+def test_the_reparametrized_gradient_is_that_of_the_closed_form():
+    # Of z ~ N(mu, s^2): E[z^2] = mu^2 + s^2, so d/dmu = 2 mu and d/dlogvar = s^2.
+    mu = torch.tensor([[1.5, -0.5]], dtype=torch.float64, requires_grad=True)
+    logvar = torch.tensor([[0.2, -1.0]], dtype=torch.float64, requires_grad=True)
+    many = Posterior(mu.expand(200_000, -1), logvar.expand(200_000, -1))
+    drawn = many.sample(torch.Generator().manual_seed(0))
+    assert drawn.dtype == torch.float64
+    drawn.square().mean(0).sum().backward()
+    torch.testing.assert_close(mu.grad, 2 * mu.detach(), atol=0.02, rtol=0)
+    torch.testing.assert_close(logvar.grad, logvar.detach().exp(), atol=0.02, rtol=0)
+
+
+def test_the_reparametrized_draw_is_linear_in_its_noise():
+    mu, logvar = normal(1, 4, 3), normal(2, 4, 3)
+    drawn = Posterior(mu, logvar).sample(torch.Generator().manual_seed(7))
+    noise = torch.randn(4, 3, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    torch.testing.assert_close(drawn, mu + torch.exp(logvar / 2) * noise)
+
+
+def test_the_squared_error_counts_every_class_inside_the_image():
+    decoded = torch.full((1, 3, 2, 2), 99.0, dtype=torch.float64)  # background everywhere
+    target = torch.zeros(1, 4, 2, 2, dtype=torch.float64)
+    target[:, 0] = 1
+    target[0, :, 0, 0] = torch.tensor([0.0, 1.0, 0.0, 0.0])  # one pixel is LV
+    inside = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]], dtype=torch.float64)
+    # Two classes are wrong by 1 in one of two pixels that count: 2 / (4 * 2).
+    assert float(objective.squared_error(decoded, target, inside)) == pytest.approx(0.25)

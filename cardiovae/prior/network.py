@@ -14,6 +14,7 @@ Symbols: N batch, D latent dimensions; regions are LV, epicardium (LV + MYO) and
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -136,6 +137,10 @@ class ShapeModel(nn.Module):
         """`n` codes of the model's own prior, shape (n, D); by default standard normal."""
         return torch.randn((n, self.latent_dim), generator=generator)
 
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Log density in nats of codes (N, D) under the model's own prior, shape (N,)."""
+        return -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
+
     @classmethod
     def critic(cls) -> Critic | None:
         """A second network that learns in turns with this one; None: there is none."""
@@ -148,16 +153,15 @@ class ShapeNetwork(ShapeModel):
     Args:
         latent_dim: Number of latent dimensions D.
         width: Channels at the finest level; deeper levels have 2, 4 and 4 times as many.
-        n_statistics: Numbers per latent dimension that the encoder gives: mean and log variance,
-            or the mean alone.
-        n_known: Numbers that the decoder is told beside the code.
     """
 
     trunks = ("encoder", "decoder")
+    # Numbers per latent dimension that the encoder gives: mean and log variance, or the mean.
+    n_statistics = 2
+    # Numbers that encoder and decoder are told beside map and code.
+    n_known = 0
 
-    def __init__(
-        self, latent_dim: int = 48, width: int = 24, *, n_statistics: int = 2, n_known: int = 0
-    ) -> None:
+    def __init__(self, latent_dim: int = 48, width: int = 24) -> None:
         super().__init__()
         self.latent_dim = latent_dim
         self.width = width
@@ -173,8 +177,8 @@ class ShapeNetwork(ShapeModel):
             block(w4, w4, 2),
             nn.Flatten(),
         )
-        self.to_posterior = nn.Linear(size, n_statistics * latent_dim)
-        self.from_code = nn.Linear(latent_dim + n_known, size)
+        self.to_posterior = nn.Linear(size + self.n_known, self.n_statistics * latent_dim)
+        self.from_code = nn.Linear(latent_dim + self.n_known, size)
         self.decoder = nn.Sequential(
             nn.Unflatten(1, (w4, *self.coarse)),
             nn.Upsample(scale_factor=2, mode="nearest"),
@@ -200,9 +204,7 @@ class PointNetwork(ShapeNetwork):
     """A deterministic auto-encoder: the posterior is a point."""
 
     is_variational = False
-
-    def __init__(self, latent_dim: int = 48, width: int = 24) -> None:
-        super().__init__(latent_dim, width, n_statistics=1)
+    n_statistics = 1
 
     def encode(self, maps: Tensor, known: Tensor | None = None) -> Posterior:
         """The code of inputs (N, 7, 128, 96), its spread as small as can be."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cardiovae.prior.network import Learned, Posterior, ShapeNetwork, gaussian
 from cardiovae.prior.objective import kl_divergence
@@ -25,10 +25,7 @@ N_KNOWN = 6
 class ConditionalVAE(ShapeNetwork):
     """Encoder and decoder are told what `facts` says of each item."""
 
-    def __init__(self, latent_dim: int = 48, width: int = 24) -> None:
-        super().__init__(latent_dim, width, n_known=N_KNOWN)
-        size = self.to_posterior.in_features
-        self.to_posterior = nn.Linear(size + N_KNOWN, 2 * latent_dim)
+    n_known = N_KNOWN
 
     def encode(self, maps: Tensor, known: Tensor | None = None) -> Posterior:
         """Posterior of inputs (N, 7, 128, 96) and facts (N, 6); None: nothing is known."""

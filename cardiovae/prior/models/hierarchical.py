@@ -35,7 +35,7 @@ class HierarchicalVAE(ShapeNetwork):
                 f"train.options.n_top is {n_top}: the top level has at least one of the "
                 f"{latent_dim} latent dimensions, and not all of them"
             )
-        super().__init__(latent_dim, width, n_statistics=1)
+        super().__init__(latent_dim, width)
         size = self.to_posterior.in_features
         self.n_top = n_top
         n_low = latent_dim - n_top
@@ -67,6 +67,13 @@ class HierarchicalVAE(ShapeNetwork):
         with torch.no_grad():
             top = torch.randn((n, self.n_top), generator=generator)
             return torch.cat([top, self.expected(top).sample(generator)], 1)
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Log density in nats of codes (N, D): that of the top, and of the rest given the top."""
+        top, low = z[:, : self.n_top], z[:, self.n_top :]
+        expected = self.expected(top)
+        scores = (low - expected.mu) * torch.exp(-0.5 * expected.logvar)
+        return super().log_prior(torch.cat([top, scores], 1)) - 0.5 * expected.logvar.sum(1)
 
     def _top(self, maps: Tensor) -> tuple[Posterior, Tensor]:
         found = self.to_posterior(self.encoder(maps))
