@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from cardiovae.cli import options
 from cardiovae.cli.correcting import Device
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
+from cardiovae.cli.training import plan_lines
 
 
 def train(
@@ -66,6 +67,15 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a finished prior in the folder.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what the training would take, from the real data and two steps; write "
+            "nothing.",
+        ),
+    ] = False,
+    json: options.Json = False,
 ) -> ExitCode:
     """Train a shape prior on label maps.
 
@@ -77,19 +87,23 @@ def train(
     from cardiovae.prior.parallel import is_first
     from cardiovae.prior.run import train_prior
 
-    screen = Screen()
+    screen = Screen(json=json)
+    how: dict[str, Any] = {
+        "errors": errors,
+        "overrides": overrides or [],
+        "seed": seed,
+        "resume": resume,
+    }
+    how |= {"overwrite": overwrite, "device": device}
+    if dry_run:
+        return _tell_plan(screen, config, data, output, how)
     with screen.steps("training") if is_first() else nullcontext(_unheard) as advance:
         prior = train_prior(
             config,
             data,
             output,
-            errors=errors,
-            overrides=overrides or [],
-            seed=seed,
             progress=lambda step, total, terms: advance(step, total, _terms(terms)),
-            resume=resume,
-            overwrite=overwrite,
-            device=device,
+            **how,
         )
     if not is_first():
         return ExitCode.OK
@@ -99,6 +113,23 @@ def train(
         if figures:
             screen.say(f"  {part:<10}  {_terms(figures)}")
     screen.say(f"next: cardiovae bank {output}")
+    figures = {part: prior.provenance.get(part) for part in ("validation", "test")}
+    screen.record({"output": str(output), "name": prior.name, **figures})
+    return ExitCode.OK
+
+
+def _tell_plan(
+    screen: Screen, config: str, data: str | None, output: Path, how: dict[str, Any]
+) -> ExitCode:
+    """Say what the training would take; of several processes, the first does."""
+    from cardiovae.prior.parallel import is_first
+    from cardiovae.prior.plan import plan_training
+
+    plan = plan_training(config, data, output, **how)
+    if is_first():
+        for line in plan_lines(plan):
+            screen.say(line)
+        screen.record({"output": str(output), "dry_run": True, **plan.to_json()})
     return ExitCode.OK
 
 

@@ -114,7 +114,7 @@ def train_prior(
             is not finite.
     """
     recipe = read_recipe(config, overrides=overrides, seed=seed)
-    _refuse_to_replace(output, overwrite=overwrite)
+    refuse_folder(output, overwrite=overwrite)
     where = choose_device(device)
     with repeatable(where), processes(where):
         cohort = load_cohort(recipe.data, data)
@@ -136,7 +136,7 @@ def train_prior(
     return load_prior(str(output))
 
 
-def _refuse_to_replace(output: Path, *, overwrite: bool) -> None:
+def refuse_folder(output: Path, *, overwrite: bool) -> None:
     """Raise FileError before any work if the folder cannot be written in the end."""
     refuse_to_replace(output / PROVENANCE, overwrite=overwrite)
     if not (output / CHECKPOINT).exists():

@@ -6,7 +6,7 @@ import copy
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import nn
@@ -167,6 +167,12 @@ def _encoder_alone(network: ShapeModel) -> list[nn.Parameter]:
 
 def save_checkpoint(state: TrainState, path: Path, config: TrainConfig, data: str) -> None:
     """Write all of a run to `path`; `data` tells the training data from others."""
+    with staged(path, overwrite=True) as temporary:
+        write_state(state, temporary, config, data)
+
+
+def write_state(state: TrainState, to: Path | IO[bytes], config: TrainConfig, data: str) -> None:
+    """Write all of a run to a file, which need not be one on disk."""
     content: dict[str, Any] = {
         "config": repr(config),
         "data": data,
@@ -174,8 +180,7 @@ def save_checkpoint(state: TrainState, path: Path, config: TrainConfig, data: st
         "step": state.step,
         "history": state.history,
     }
-    with staged(path, overwrite=True) as temporary:
-        torch.save(content, temporary)
+    torch.save(content, to)
 
 
 def load_checkpoint(

@@ -71,7 +71,7 @@ def train(
             finite.
     """
     check_shares(config.batch_size)
-    data = _identity(training, pairs) if checkpoint is not None else ""
+    data = identity(training, pairs) if checkpoint is not None else ""
     state = _begun(checkpoint, config, data, device)
     if not state.network.learns_by_steps:
         return _fitted(state, training, validation)
@@ -95,7 +95,7 @@ def train(
     return state
 
 
-def _identity(training: ShapeTable, pairs: PairTable | None) -> str:
+def identity(training: ShapeTable, pairs: PairTable | None) -> str:
     """What tells these data from others."""
     return " ".join(table.fingerprint() for table in (training, pairs) if table is not None)
 
