@@ -1,4 +1,4 @@
-"""`cardiovae train --dry-run`: counts and sizes that can be checked by hand; nothing is written."""
+"""`cardiovae train --dry-run`: counts and sizes that can be checked by hand, and no file."""
 
 from __future__ import annotations
 

@@ -67,6 +67,20 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a finished prior in the folder.")
     ] = False,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Write figures for TensorBoard (the extra tensorboard)."
+        ),
+    ] = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STORE",
+            help="Write figures for MLflow (the extra mlflow): a database file, or the URI of a "
+            "database or server. Only a server's URI opens a connection.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -103,6 +117,8 @@ def train(
             data,
             output,
             progress=lambda step, total, terms: advance(step, total, _terms(terms)),
+            tensorboard=tensorboard,
+            mlflow=mlflow,
             **how,
         )
     if not is_first():

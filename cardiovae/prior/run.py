@@ -30,7 +30,8 @@ from cardiovae.prior.parallel import from_first, is_first, processes
 from cardiovae.prior.seen import SCHEMES, seen_with
 from cardiovae.prior.shipped import FILES, READER
 from cardiovae.prior.state import TrainConfig, TrainState
-from cardiovae.prior.train import Hearing, mean_dice, since_best, train, validate
+from cardiovae.prior.tracking import tracked
+from cardiovae.prior.train import mean_dice, since_best, train, validate
 
 CHECKPOINT = "checkpoint.pt"
 PROVENANCE = "provenance.json"
@@ -83,15 +84,16 @@ def train_prior(
     overrides: Sequence[str] = (),
     seed: int | None = None,
     progress: Progress | None = None,
-    validated: Hearing | None = None,
     resume: bool = True,
     overwrite: bool = False,
     device: str = "auto",
+    tensorboard: Path | None = None,
+    mlflow: str | None = None,
 ) -> ShapePrior:
     """Train a prior and write its folder; a run that was interrupted goes on.
 
-    Of several processes (torchrun) the first writes, and alone calls `progress` and `validated`;
-    all return the prior.
+    Of several processes (torchrun) the first writes, calls `progress` and tracks; all
+    return the prior.
 
     Args:
         config: Name of a preset in `configs/train`, or path of a YAML file.
@@ -102,10 +104,11 @@ def train_prior(
         overrides: Settings in place of the preset's, such as "train.n_steps=100".
         seed: In place of the preset's seed of training.
         progress: Called after each step with steps done, steps in all and the loss terms.
-        validated: Called after each validation with the step and the figures.
         resume: Go on from a checkpoint in `output`; False starts anew.
         overwrite: Replace a finished prior in `output`.
         device: "cpu", "cuda", or "auto": a GPU where there is one.
+        tensorboard: Folder for TensorBoard's event files.
+        mlflow: A database file or URI for MLflow.
 
     Raises:
         ConfigError: An unusable preset or setting, or no `errors` where they are to be learned.
@@ -121,17 +124,26 @@ def train_prior(
         from_first(lambda: _tidy(output, resume=resume))
         pairs, learned = load_errors(recipe, cohort, data, errors)
         total = recipe.train.total_steps
-        told = progress if is_first() else None
-        state = train(
-            cohort.training,
-            cohort.validation,
-            recipe.train,
-            pairs=pairs,
-            checkpoint=output / CHECKPOINT,
-            progress=None if told is None else lambda step, terms: told(step, total, terms),
-            validated=validated if is_first() else None,
-            device=where,
-        )
+        speaks = is_first()
+        stores = (tensorboard, mlflow) if speaks else (None, None)
+        settings = dataclasses.asdict(recipe.train)
+        with tracked(*stores, run=output.name, settings=settings) as tracker:
+
+            def heard(step: int, terms: dict[str, float]) -> None:
+                tracker.step(step, terms)
+                if progress is not None and speaks:
+                    progress(step, total, terms)
+
+            state = train(
+                cohort.training,
+                cohort.validation,
+                recipe.train,
+                pairs=pairs,
+                checkpoint=output / CHECKPOINT,
+                progress=heard,
+                validated=tracker.validated,
+                device=where,
+            )
         from_first(lambda: _write(state, recipe, cohort, output, learned, overwrite=overwrite))
     return load_prior(str(output))
 
