@@ -16,8 +16,8 @@ from cardiovae.prior.run import CHECKPOINT, train_prior
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = (
-    "train.n_steps=40",
-    "train.validate_every=15",
+    "train.n_steps=12",
+    "train.validate_every=5",
     "train.checkpoint_every=1",
     "train.patience=2",
     "train.batch_size=2",
