@@ -71,6 +71,7 @@ class LinearShapes(nn.Module):
     """
 
     latent_dim = 4
+    follows_attributes = False
 
     def __init__(self) -> None:
         super().__init__()

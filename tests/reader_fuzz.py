@@ -23,6 +23,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import nibabel as nib
@@ -101,6 +102,30 @@ def _dicoms() -> dict[str, bytes]:
     return contents
 
 
+def _videos() -> dict[str, bytes]:
+    """Videos, where the library that reads them is installed."""
+    if find_spec("av") is None:
+        return {}
+    from video_cases import frame_of, video
+
+    kinds = {
+        "a.avi": ("ffv1", "gray"),
+        "b.avi": ("huffyuv", "rgb24"),
+        "c.avi": ("rawvideo", "pal8"),
+        "d.avi": ("ffvhuff", "gray"),
+        "a.mkv": ("ffv1", "bgr0"),
+        "b.mkv": ("rawvideo", "gray"),
+        "a.mp4": ("ffv1", "gray"),
+        "b.mp4": ("png", "pal8"),
+    }
+    contents = {}
+    with tempfile.TemporaryDirectory() as place:
+        for name, (codec, kind) in kinds.items():
+            frames = [frame_of(np.ascontiguousarray(CINE[:, :, t]), kind) for t in range(2)]
+            contents[name] = video(Path(place) / name, frames, codec).read_bytes()
+    return contents
+
+
 def seeds() -> dict[str, bytes]:
     """Valid files of every kind, by name."""
     stored = CINE.transpose(1, 0, 2)
@@ -135,6 +160,7 @@ def seeds() -> dict[str, bytes]:
         "c.png": _png(FRAME, "RGB"),
         "d.png": _png(FRAME, "1"),
         **_dicoms(),
+        **_videos(),
         "dataset.json": json.dumps({"labels": {"LV": 1, "MYO": 2, "LA": 3}}).encode(),
         "Info_4CH.cfg": b"ED: 1\nES: 2\nNbFrame: 2\nFrameRate: 50.0\n",
         "VolumeTracings.csv": rows.encode(),

@@ -29,7 +29,7 @@ def test_a_journal_is_a_dictionary_whichever_runs_wrote_it(tmp_path_factory, run
         journal = Journal(folder)
         with journal:
             for source, value in run:
-                journal.append(source, str(value), _line(source, value))
+                journal.append(source, _line(source, value))
                 expected[source] = value
         if i % 2:  # the others were killed before the end
             journal.close()
@@ -42,17 +42,17 @@ def test_a_line_that_was_cut_off_is_forgotten_and_the_next_one_is_whole(tmp_path
     journal = Journal(tmp_path)
     assert _values(journal) == {"a": 1}
     with journal:
-        journal.append("c", "3", _line("c", 3))
+        journal.append("c", _line("c", 3))
     assert _values(Journal(tmp_path)) == {"a": 1, "c": 3}
 
 
 def test_a_full_disk_loses_the_line_at_hand_and_says_how_to_go_on(tmp_path):
     journal = Journal(tmp_path)
     with journal:
-        journal.append("a", "1", _line("a", 1))
+        journal.append("a", _line("a", 1))
         journal._stream = _Full(journal._stream)
         with pytest.raises(FileError, match=r"No space left.*goes on from here"):
-            journal.append("b", "2", _line("b", 2))
+            journal.append("b", _line("b", 2))
     assert _values(Journal(tmp_path)) == {"a": 1}
 
 
@@ -75,7 +75,7 @@ def test_what_is_complete_is_one_sorted_file(tmp_path):
     journal = Journal(tmp_path)
     with journal:
         for source in "cab":
-            journal.append(source, None, _line(source, ord(source)))
+            journal.append(source, _line(source, ord(source)))
     journal.close()
     assert (tmp_path / RECORDS).read_bytes() == b"".join(
         _line(source, ord(source)) + b"\n" for source in "abc"

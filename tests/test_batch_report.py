@@ -38,7 +38,13 @@ from cardiovae.report import batch, batch_data
 from cardiovae.report.batch import write_batch_report
 from cardiovae.report.batch_plots import bins_of, histogram
 from cardiovae.report.batch_rows import Rule, row_of, rules_of
-from cardiovae.report.batch_summary import group_names, groups_of, percent
+from cardiovae.report.batch_summary import (
+    frame_share,
+    group_names,
+    groups_of,
+    percent,
+    sequence_share,
+)
 
 RULE_LIST = rules_of(run_of())
 
@@ -486,3 +492,26 @@ def test_a_column_with_a_value_of_its_own_for_each_sequence_makes_no_groups():
     ]
     assert group_names(rows) == ["site"]
     assert {group.name for group in groups_of(rows)} - {"view"} == {"site"}
+
+
+def test_sequences_of_one_patient_are_no_independent_cases():
+    rows = [row_of(record, RULE_LIST) for record in numbered(40)]
+    whose = [
+        dataclasses.replace(row, patient=f"{row.verdict}{i % 3}") for i, row in enumerate(rows)
+    ]
+    # A patient has sequences that pass or sequences that do not: a handful of cases, not forty.
+    for share in (sequence_share, frame_share):
+        alone, together = share(rows), share(whose)
+        assert together.value == alone.value
+        assert together.high - together.low > 1.5 * (alone.high - alone.low)
+    single = [dataclasses.replace(row, patient=row.source) for row in rows]
+    assert frame_share(single) == frame_share(rows)
+
+
+def test_the_patient_of_a_record_reaches_the_report(tmp_path):
+    records = list(numbered(40))
+    plain = reported(tmp_path / "plain", records)
+    told = [record | {"patient": f"p{i % 2}"} for i, record in enumerate(records)]
+    report = reported(tmp_path / "told", told)
+    assert index_of(plain).text != index_of(report).text
+    assert rows_of(plain) == rows_of(report)

@@ -324,3 +324,54 @@ def test_a_correction_of_many_goes_on_where_it_was_stopped(capsys, tmp_path):
     assert _contents(out) == before
     rows = _rows(out / "sequences.csv")
     assert [row["n_invalid_frames"] for row in rows] == ["0", "0", "0"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as a shell does")
+def test_a_full_disk_is_one_error_and_loses_nothing(capsys, tmp_path):
+    files = [sound(tmp_path / "many" / f"{i:02}.nii") for i in range(40)]
+    out = tmp_path / "out"
+    words = ["audit", str(tmp_path / "many"), "-o", str(out), "--engine", "serial"]
+    assert run(capsys, "audit", files[0], "-o", tmp_path / "one").code == ExitCode.OK
+    size = (tmp_path / "one" / RECORDS).stat().st_size
+    # No file may grow beyond some 20 records: writing fails in the middle of a line.
+    limited = (
+        f"ulimit -f {20 * size // 1024}; exec {sys.executable} -m cardiovae {' '.join(words)}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f"{limited} --json"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == ExitCode.SOME_FAILED, done.stderr
+    errors = [record for record in map(json.loads, done.stdout.splitlines()) if "error" in record]
+    assert len(errors) == 1
+    assert "free some space" in errors[0]["error"]
+    kept = (out / JOURNAL).read_bytes().split(b"\n")
+    assert kept.pop() == b""  # nothing torn is left
+    assert 10 < len(kept) < 40
+    assert errors[0]["source"] == str(files[len(kept)])
+    os.utime(files[0], (1, 1))  # what is done is not looked at again but for its hash
+    assert run(capsys, *words).code == ExitCode.OK
+    assert (out / RECORDS).read_bytes().split(b"\n")[: len(kept)] == kept
+    assert run(capsys, *words[:3], tmp_path / "new").code == ExitCode.OK
+    assert _contents(out) == _contents(tmp_path / "new")
+
+
+def test_what_a_file_beside_it_says_is_done_again_when_it_changes(capsys, tmp_path):
+    folder = tmp_path / "predictions"
+    for i in range(2):
+        sound(folder / f"{i}.nii")
+    (folder / "dataset.json").write_text('{"labels": {"LV": 1, "MYO": 2, "LA": 3}}')
+    run(capsys, "audit", folder, "-o", tmp_path / "out")
+    (folder / "dataset.json").write_text('{"labels": {"LV": 2, "MYO": 1, "LA": 3}}')
+    run(capsys, "audit", folder, "-o", tmp_path / "out")
+    run(capsys, "audit", folder, "-o", tmp_path / "new")
+    assert _contents(tmp_path / "out") == _contents(tmp_path / "new")
+
+
+def test_the_frame_rate_beside_a_file_is_read_again_when_it_changes(capsys, tmp_path):
+    folder = tmp_path / "camus"
+    sound(folder / "patient0001_4CH_half_sequence_gt.nii")
+    for rate in ("50.0", "25.0"):
+        (folder / "Info_4CH.cfg").write_text(f"FrameRate: {rate}\n")
+        run(capsys, "audit", folder, "-o", tmp_path / "out")
+    (row,) = _rows(tmp_path / "out" / "sequences.csv")
+    assert row["frame_time_ms"] == "40.0"

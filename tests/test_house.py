@@ -24,10 +24,12 @@ LEARNED = (
     "cardiovae.bank",
     "cardiovae.correction",
     "cardiovae.baselines",
+    "cardiovae.explore",
     "cardiovae.evaluation.likelihood",
     "cardiovae.evaluation.measure",
     "cardiovae.evaluation.overlap",
     "cardiovae.evaluation.reconstruction",
+    "cardiovae.population.latent",
     "cardiovae.__main__",
 )
 KINDS = sorted({path.parent.name for path in (ROOT / "configs").glob("*/*.yaml")})

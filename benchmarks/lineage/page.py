@@ -35,8 +35,9 @@ def page(found: Figures, untouched: Mapping[str, Pool], seed: int, image: str) -
         f"Generated on {datetime.datetime.now(tz=datetime.UTC).date()} by `python "
         f"benchmarks/models.py` at commit {commit()}, seed {seed}, {machine()}. Every model has "
         "the same encoder and decoder (but `pca`, which has none), the same data, the same number "
-        "of latent dimensions and the same small budget of training; its settings are its preset "
-        f"in `configs/train`. `{SHIPPED}` is the prior in the package, a larger `ar-vae` with the "
+        "of latent dimensions and about the same small budget of computing (`adversarial` and "
+        "`contractive`, whose steps cost two and three times as much, make half as many); its "
+        f"settings are its preset in `configs/train`. `{SHIPPED}` is the prior in the package, a larger `ar-vae` with the "
         "constraint on the instant that was trained longer. All figures are of patients that were "
         "not trained on; brackets are 95 % intervals that draw whole patients.",
         "",

@@ -8,8 +8,10 @@ inputs whose content is still the same, and works on the others.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -19,29 +21,24 @@ from cardiovae.io.atomic import staged
 
 RECORDS = "records.jsonl"
 JOURNAL = "journal.jsonl"
+_FILES = (RECORDS, JOURNAL)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a line is.
+class Known:
+    """What an earlier run says about an input.
 
     Args:
-        file: The file.
-        offset: First byte of the line.
-        size: Bytes of the line without its end.
         sha256: Hash of the input's content; None where it could not be read.
         stated: Hash of what was known of the input besides.
     """
 
-    file: Path
-    offset: int
-    size: int
     sha256: str | None
-    stated: str = ""
+    stated: str
 
 
 class Journal:
-    """The lines of one folder. Memory holds where each is, not what it says.
+    """The lines of one folder. Memory holds where each is, one number, not what it says.
 
     Use as a context: the file is open in between.
 
@@ -54,15 +51,18 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.places: dict[str, Place] = {}
+        # Twice the first byte of the line, and one more in the journal.
+        self._places: dict[str, int] = {}
+        self._complete = False
         for name in (RECORDS, JOURNAL):
             self._index(folder / name)
-        self._stream: BinaryIO | None = None
+        self._stream: FileIO | None = None
 
     def __enter__(self) -> Self:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._stream = (self.folder / JOURNAL).open("ab")
+            # Unbuffered: what a full disk refuses must not wait in a buffer to be refused again.
+            self._stream = (self.folder / JOURNAL).open("ab", buffering=0)
         except OSError as error:
             raise _unwritable(self.folder / JOURNAL, error) from error
         return self
@@ -76,7 +76,26 @@ class Journal:
         if self._stream is not None:
             self._stream.close()
 
-    def append(self, source: str, sha256: str | None, line: bytes, stated: str = "") -> None:
+    @property
+    def sources(self) -> Collection[str]:
+        """What there is a line about; nothing once it is closed."""
+        return self._places.keys()
+
+    def known(self, source: str) -> Known | None:
+        """What the line about an input says of it; None without one."""
+        place = self._places.get(source)
+        if place is None:
+            return None
+        with (self.folder / _FILES[place % 2]).open("rb") as stream:
+            stream.seek(place // 2)
+            record = json.loads(stream.readline())
+        return Known(record["sha256"], record.get("stated", ""))
+
+    def forget(self, source: str) -> None:
+        """Leave out the line about an input."""
+        del self._places[source]
+
+    def append(self, source: str, line: bytes) -> None:
         """Keep a line about an input; it takes the place of an earlier one.
 
         Raises:
@@ -85,14 +104,15 @@ class Journal:
         """
         if self._stream is None:
             raise FileError(f"{self.folder / JOURNAL}: is not open")
-        offset = self._stream.tell()
+        offset = self._stream.seek(0, 2)
+        left = memoryview(line + b"\n")
         try:
-            self._stream.write(line + b"\n")
-            self._stream.flush()
+            while left:  # a disk that is nearly full takes a part
+                left = left[self._stream.write(left) :]
         except OSError as error:
             self._stream.truncate(offset)
             raise _unwritable(self.folder / JOURNAL, error) from error
-        self.places[source] = Place(self.folder / JOURNAL, offset, len(line), sha256, stated)
+        self._places[source] = 2 * offset + 1
 
     def close(self) -> None:
         """Put all lines into `records.jsonl`, sorted by source, and remove the journal.
@@ -106,23 +126,25 @@ class Journal:
             for line in self.lines():
                 stream.write(line + b"\n")
         (self.folder / JOURNAL).unlink(missing_ok=True)
-        self.places.clear()
-        self._index(self.folder / RECORDS)
+        self._places.clear()
+        self._complete = True
 
     def lines(self) -> Iterator[bytes]:
-        """Every line, sorted by source."""
-        streams: dict[Path, BinaryIO] = {}
-        try:
-            for source in sorted(self.places):
-                place = self.places[source]
-                if place.file not in streams:
-                    streams[place.file] = place.file.open("rb")
-                stream = streams[place.file]
-                stream.seek(place.offset)
-                yield stream.read(place.size)
-        finally:
-            for stream in streams.values():
-                stream.close()
+        """Every line without its end, sorted by source."""
+        with ExitStack() as stack:
+            if self._complete:
+                complete = stack.enter_context((self.folder / RECORDS).open("rb"))
+                yield from (line[:-1] for line in complete)
+                return
+            streams: dict[int, BinaryIO] = {}
+            for source in sorted(self._places):
+                place = self._places[source]
+                if place % 2 not in streams:
+                    file = self.folder / _FILES[place % 2]
+                    streams[place % 2] = stack.enter_context(file.open("rb"))
+                stream = streams[place % 2]
+                stream.seek(place // 2)
+                yield stream.readline()[:-1]
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Every record, sorted by source; may be gone through any number of times."""
@@ -146,13 +168,13 @@ class Journal:
             return
         try:
             record = json.loads(line)
-            source, sha256, stated = record["source"], record["sha256"], record.get("stated", "")
+            source, _ = record["source"], record["sha256"]
         except (ValueError, KeyError, TypeError) as error:
             raise FileError(
                 f"{file}: byte {offset}: is no record of cardiovae ({error}); remove the file, or "
                 "write elsewhere with -o"
             ) from error
-        self.places[source] = Place(file, offset, len(line) - 1, sha256, stated)
+        self._places[source] = 2 * offset + (file.name == JOURNAL)
 
 
 def _mend(file: Path) -> None:

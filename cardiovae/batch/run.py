@@ -10,7 +10,8 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import TypeVar, overload
 
 from cardiovae.batch.engines import Engine, close, opened
 
@@ -18,6 +19,32 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 AHEAD = 2
 """Batches per worker that are submitted before the first is awaited."""
+
+
+@dataclass(frozen=True)
+class Made(Sequence[Item]):
+    """Items that are made when they are asked for: memory holds what they are made of.
+
+    Args:
+        places: What `make` is called with, in the order of the items.
+        make: Makes an item.
+    """
+
+    places: range
+    make: Callable[[int], Item]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, at: int) -> Item: ...
+    @overload
+    def __getitem__(self, at: slice) -> Made[Item]: ...
+    def __getitem__(self, at: int | slice) -> Item | Made[Item]:
+        """An item, or some of them, not made yet."""
+        if isinstance(at, slice):
+            return Made(self.places[at], self.make)
+        return self.make(self.places[at])
 
 
 def run_items(
@@ -32,7 +59,7 @@ def run_items(
 
     Args:
         work: Makes the result of an item; importable and picklable for other processes.
-        items: What to work on.
+        items: What to work on; each is asked for when its turn comes, see `Made`.
         lost: Makes the result of an item whose worker died twice, from the reason.
         engine: Where to run.
         batch: Items that go to a worker at a time: as many as make the way worth while.
@@ -40,22 +67,23 @@ def run_items(
     Raises:
         Exception: What `work` raises; it should not.
     """
-    pieces = deque(items[i : i + batch] for i in range(0, len(items), batch))
+    pieces = deque(range(i, min(i + batch, len(items))) for i in range(0, len(items), batch))
     with opened(engine) as fresh:
         while pieces:
             executor = fresh()
             try:
-                yield from _until_broken(work, pieces, executor, AHEAD * engine.n_workers)
+                yield from _until_broken(work, items, pieces, executor, AHEAD * engine.n_workers)
             finally:
                 close(executor)
             for _ in range(min(len(pieces), AHEAD * engine.n_workers)):  # were perhaps at work
-                for item in pieces.popleft():
-                    yield _alone(work, item, lost, fresh)
+                for i in pieces.popleft():
+                    yield _alone(work, items[i], lost, fresh)
 
 
 def _until_broken(
     work: Callable[[Item], Result],
-    pieces: deque[Sequence[Item]],
+    items: Sequence[Item],
+    pieces: deque[range],
     executor: Executor,
     ahead: int,
 ) -> Iterator[Result]:
@@ -64,7 +92,8 @@ def _until_broken(
     try:
         while pieces:
             while len(waiting) < min(ahead, len(pieces)):
-                waiting.append(executor.submit(_each, work, pieces[len(waiting)]))
+                piece = [items[i] for i in pieces[len(waiting)]]
+                waiting.append(executor.submit(_each, work, piece))
             done = waiting[0].result()
             waiting.popleft()
             pieces.popleft()

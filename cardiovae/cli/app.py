@@ -17,8 +17,10 @@ from cardiovae.cli.correct import correct
 from cardiovae.cli.demo import demo
 from cardiovae.cli.evaluate import evaluate
 from cardiovae.cli.exits import MEANINGS, ExitCode
+from cardiovae.cli.explore import explore
 from cardiovae.cli.info import info
 from cardiovae.cli.manifest import build, manifest, verify
+from cardiovae.cli.population import population
 from cardiovae.cli.report import report
 from cardiovae.cli.train import train
 
@@ -109,10 +111,12 @@ VERBS: tuple[Callable[..., ExitCode], ...] = (
     audit,
     report,
     evaluate,
+    population,
     convert,
     demo,
     train,
     bank,
+    explore,
     info,
 )
 

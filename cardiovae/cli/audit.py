@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -109,8 +110,10 @@ def audit(
     )
     named = [*inputs, "--allow-outside"] if allow_outside else inputs
     report_unmatched(cases, screen)
-    tasks = tasks_of(cases, how)
-    tasks = list(batching.shard_of(tasks, *part)) if part else tasks
+    tasks, n_cases, n_unmatched = tasks_of(cases, how), len(cases.paths), len(cases.unmatched)
+    single = len(inputs) == n_cases == 1 and Path(inputs[0]).expanduser().is_file()
+    del cases  # of 100,000 files a hundred megabytes
+    tasks = batching.shard_of(tasks, *part) if part else tasks
     batch = batching.Batch(
         Auditor(anatomy, motion, folder is not None and not no_report, alone=len(tasks) == 1),
         batching.engine_for(engine, workers, scheduler, len(tasks)),
@@ -134,11 +137,10 @@ def audit(
         tally = into_folder(
             place, batch, tasks, facts, wanted, show=partial(_tell, screen), overwrite=overwrite
         )
-    if len(cases.paths) > 1:
+    if n_cases > 1:
         screen.say(_summary(tally))
-    single = len(inputs) == len(cases.paths) == 1 and Path(inputs[0]).expanduser().is_file()
     gate = fail_on == "any" or (fail_on is None and limit is None and single)
-    return replace(tally, unmatched=len(cases.unmatched)).exit_code(gate=gate, limit=limit)
+    return replace(tally, unmatched=n_unmatched).exit_code(gate=gate, limit=limit)
 
 
 def _tell(screen: Screen, done: Done) -> None:
@@ -170,7 +172,7 @@ def _command(
 
 def _streamed(
     batch: batching.Batch,
-    tasks: list[Task],
+    tasks: Sequence[Task],
     output: Path | None,
     *,
     everything: bool,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cardiovae.batch.run import Made
 from cardiovae.cli.cases import Cases, source_name
 from cardiovae.cli.options import Reading
 from cardiovae.errors import CardiovaeError, FileError
+from cardiovae.io.layouts import sidecars
 
 if TYPE_CHECKING:
     from cardiovae.audit.criteria import CriteriaSet
@@ -32,6 +34,7 @@ class Task:
         path: Where it is.
         reading: What is known about it besides what it says itself.
         subgroups: What it belongs to, such as a site.
+        patient: Whose heart it is, where a manifest says so.
         known_sha256: Hash of its content when an earlier run worked on it; if it is the same
             still, nothing is done.
         keep: Whether somebody looked at it and wants it left as it is.
@@ -42,6 +45,7 @@ class Task:
     path: Path
     reading: Reading = field(default_factory=Reading)
     subgroups: Mapping[str, str] = field(default_factory=dict)
+    patient: str | None = None
     known_sha256: str | None = None
     keep: bool = False
     expected: tuple[tuple[str, str], ...] = ()
@@ -50,18 +54,26 @@ class Task:
     def stated(self) -> str:
         """Hash of what is known of it besides its content; an earlier result of another is void.
 
-        A manifest or a review may say something else than the last time.
+        A manifest, a review or a file beside it may say something else than the last time.
         """
-        known = (self.reading.to_json(), dict(self.subgroups), self.keep)
+        known: list[Any] = [self.reading.to_json(), dict(self.subgroups), self.keep]
+        known += [self.patient] if self.patient else []
+        known += [[file.name, _beside(file)] for file in sidecars(self.path)]
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
-def tasks_of(cases: Cases, reading: Reading) -> list[Task]:
-    """One task per case; what the command line says wins over a manifest."""
-    return [_task(path, cases.known.get(path), reading) for path in cases.paths]
+def tasks_of(cases: Cases, reading: Reading) -> Sequence[Task]:
+    """One task per case; what the command line says wins over a manifest.
+
+    Made when they are asked for, of the names of the files: many of them fit into memory.
+    """
+    names, known = [str(path) for path in cases.paths], cases.known
+    by_name = {str(path): item for path, item in known.items()}
+    return Made(range(len(names)), lambda i: _task(names[i], by_name.get(names[i]), reading))
 
 
-def _task(path: Path, known: Input | None, reading: Reading) -> Task:
+def _task(name: str, known: Input | None, reading: Reading) -> Task:
+    path = Path(name)
     if known is None:
         return Task(source_name(path), path, reading)
     from cardiovae.labels import label_scheme
@@ -75,8 +87,23 @@ def _task(path: Path, known: Input | None, reading: Reading) -> Task:
     given = {name: value for name, value in vars(reading).items() if value is not None}
     expected = ((known.sha256, LISTED),) if known.sha256 else ()
     return Task(
-        source_name(path), path, replace(stated, **given), known.subgroups, expected=expected
+        source_name(path),
+        path,
+        replace(stated, **given),
+        known.subgroups,
+        known.patient,
+        expected=expected,
     )
+
+
+def _beside(file: Path) -> str:
+    """Hash of a file beside an input; "" where it cannot be read, as the readers take it."""
+    from cardiovae.io.digest import file_sha256
+
+    try:
+        return file_sha256(file)
+    except FileError:
+        return ""
 
 
 @dataclass(frozen=True)
@@ -203,6 +230,7 @@ def head(task: Task, sha256: str | None, error: str) -> dict[str, Any]:
     """What every record begins with."""
     return {
         "source": task.source,
+        **({"patient": task.patient} if task.patient else {}),
         "sha256": sha256,
         "stated": task.stated,
         "status": "error" if error else "ok",

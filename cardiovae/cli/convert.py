@@ -156,7 +156,9 @@ class Job:
         if self.to == "png":
             return like.kind == "png" and own == ("png" if sequence.n_frames == 1 else "")
         families = ({"nii", "nii.gz"}, {"mha", "mhd"}, {"npz"})
-        return like.kind != "dicom" and any({self.to, own} <= family for family in families)
+        return like.kind not in ("dicom", "video") and any(
+            {self.to, own} <= family for family in families
+        )
 
     def _say(
         self, path: Path, sequence: EchoSequence, target: Path, like: LabelFile | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -238,7 +238,7 @@ def _settings(
 
 def _tasks(
     cases: Cases, how: options.Reading, decisions: Path | None, screen: Screen
-) -> list[Task]:
+) -> Sequence[Task]:
     """One task per input that no decision leaves out."""
     tasks = tasks_of(cases, how)
     if decisions is None:

@@ -25,6 +25,7 @@ PACKAGES = (
     "SimpleITK",
     "Pillow",
     "pydicom",
+    "av",
     "safetensors",
     "PyYAML",
     "Jinja2",

@@ -154,7 +154,7 @@ def require_disjoint(parts: Sequence[Path], journals: Sequence[Any]) -> None:
     """
     seen: dict[str, Path] = {}
     for part, journal in zip(parts, journals, strict=True):
-        for source in journal.places:
+        for source in journal.sources:
             if source in seen:
                 raise ConfigError(
                     f"{part}: holds {source}, which is in {seen[source]} too; give each part once"
@@ -187,7 +187,7 @@ def _write_lines(path: Path, journals: Sequence[Any]) -> None:
     from cardiovae.io import staged
 
     lines = heapq.merge(
-        *(zip(sorted(j.places), j.lines(), strict=True) for j in journals), key=lambda x: x[0]
+        *(zip(sorted(j.sources), j.lines(), strict=True) for j in journals), key=lambda x: x[0]
     )
     with staged(path, overwrite=True) as target, target.open("wb") as stream:
         for _, line in lines:

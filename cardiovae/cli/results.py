@@ -70,8 +70,9 @@ def plan_targets(
 
     if suffix(output) and not output.is_dir():
         if suffix(output) not in WRITTEN:
+            what = "DICOM" if suffix(output) in (".dcm", ".dicom") else "a video"
             raise ConfigError(
-                f"--output {output}: DICOM is read, not written; give .nii.gz or a folder"
+                f"--output {output}: {what} is read, not written; give .nii.gz or a folder"
             )
         if len(paths) > 1:
             raise ConfigError(

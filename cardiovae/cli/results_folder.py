@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cardiovae.batch.journal import JOURNAL, RECORDS, Journal
+from cardiovae.batch.run import Made
 from cardiovae.cli.auditing import Done, Task
 from cardiovae.cli.batching import Batch
 from cardiovae.cli.cases import Tally
@@ -50,35 +51,41 @@ def into_folder(
         show: Shows what came of an input.
         overwrite: Whether results of other settings or inputs there may be replaced.
 
+    Returns:
+        What came of the inputs; one failure where the file system refused, as a full one does.
+
     Raises:
         ConfigError: The folder holds results of other settings or inputs.
-        FileError: The file system refuses.
+        FileError: The file system refuses the tables or the report.
     """
     if not claim(folder, facts, overwrite=overwrite):
         clear(folder)
     journal = Journal(folder)
     _require_same_inputs(folder, journal, tasks, overwrite=overwrite)
     write_run(folder, facts)
-    places, stated = journal.places, {task.source: task.stated for task in tasks}
-    todo = [
-        replace(task, known_sha256=places[task.source].sha256)
-        if task.source in places
-        and places[task.source].stated == stated[task.source]
-        and batch.stands(task.source)
-        else task
-        for task in tasks
-    ]
+    todo = Made(range(len(tasks)), lambda i: _with_known(tasks[i], batch, journal))
     with journal:
         for done in batch.done(todo):
+            try:
+                _keep(folder, journal, done)
+            except FileError as error:  # as of a full disk: what was kept stays, the rest waits
+                batch.screen.fail(done.source, str(error))
+                return Tally(failed=1)
             if done.line:
-                _write_pictures(folder, done)
-                journal.append(done.source, done.sha256, done.line, stated[done.source])
                 show(done)
     journal.close()
     totals = write_outcome(folder, facts, journal.records, wanted)
     for line in told(folder, totals, wanted):
         batch.screen.say(line)
     return Tally(totals.passed, totals.not_passed, totals.errors)
+
+
+def _with_known(task: Task, batch: Batch, journal: Journal) -> Task:
+    """A task with what an earlier run says of it, if that still holds."""
+    known = journal.known(task.source)
+    if known is None or known.stated != task.stated or not batch.stands(task.source):
+        return task
+    return replace(task, known_sha256=known.sha256)
 
 
 def told(folder: Path, totals: Totals, wanted: Wanted) -> list[str]:
@@ -104,7 +111,9 @@ def _require_same_inputs(
     folder: Path, journal: Journal, tasks: Sequence[Task], *, overwrite: bool
 ) -> None:
     """Raise when results of other inputs are there; forget them where that is allowed."""
-    others = sorted(set(journal.places) - {task.source for task in tasks})
+    if not journal.sources:
+        return
+    others = sorted(set(journal.sources) - {task.source for task in tasks})
     if others and not overwrite:
         shown = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
         raise ConfigError(
@@ -112,10 +121,17 @@ def _require_same_inputs(
             "with -o, or drop them with --overwrite"
         )
     for source in others:
-        del journal.places[source]
+        journal.forget(source)
 
 
-def _write_pictures(folder: Path, done: Done) -> None:
+def _keep(folder: Path, journal: Journal, done: Done) -> None:
+    """Write what came of an input; nothing where an earlier result still holds.
+
+    Raises:
+        FileError: The file system refuses.
+    """
+    if not done.line:
+        return
     for name, content in done.files.items():
         path = folder / name
         try:
@@ -126,3 +142,4 @@ def _write_pictures(folder: Path, done: Done) -> None:
                 f"{path}: cannot be written ({error.strerror or error}); free some space, then "
                 "run the same command again: it goes on from here"
             ) from error
+    journal.append(done.source, done.line)

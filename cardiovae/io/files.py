@@ -36,7 +36,7 @@ class LabelFile:
 
     @property
     def kind(self) -> str:
-        """Format of the file: "nifti", "metaimage", "numpy", "png" or "dicom"."""
+        """Format of the file: "nifti", "metaimage", "numpy", "png", "dicom" or "video"."""
         return formats.kind(self.template)
 
     @property
@@ -95,7 +95,8 @@ def open_sequence(
         path: NIfTI (.nii, .nii.gz) or MetaImage (.mha, .mhd), with axes (X, Y), (X, Y, T) or
             (X, Y, 1, T), taken as stored: Y becomes rows, X columns; an array (.npy, .npz) with
             axes (H, W) or (H, W, T); a PNG file, a folder with one series of them, or `a_*.png`;
-            DICOM (.dcm, .dicom; needs the extra `dicom`).
+            DICOM (.dcm, .dicom; needs the extra `dicom`); a lossless video (.avi, .mkv, .mp4;
+            needs the extra `video`).
         labels: Label scheme, its name, or a mapping such as `lv=1,myo=2,la=3`. None takes what
             the file or the `dataset.json` of its folder says; without that the smallest shipped
             scheme that names every value present, or `camus` when there is background only.
@@ -144,7 +145,7 @@ def save_labels(
 
     Args:
         path: Where to; its suffix is one of the same format (.nii or .nii.gz, .mha or .mhd),
-            none for the folder that several PNG files become, that of NIfTI for DICOM.
+            none for the folder that several PNG files become, that of NIfTI for DICOM and video.
         sequence: Labels of the shape and structures of `like`.
         like: The file that the labels belong to.
         overwrite: Whether a file of that name may be replaced.

@@ -9,20 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import FileError
-from cardiovae.io import arrays, dicom, metaimage, nifti, png
+from cardiovae.io import arrays, dicom, metaimage, nifti, png, video
 from cardiovae.io.arrays import ArrayTemplate
 from cardiovae.io.dicom import DicomTemplate
 from cardiovae.io.metaimage import MetaImageTemplate
 from cardiovae.io.nifti import NiftiTemplate
 from cardiovae.io.png import PngTemplate
 from cardiovae.io.series import is_series
+from cardiovae.io.video import VideoTemplate
 
-Template = NiftiTemplate | MetaImageTemplate | ArrayTemplate | PngTemplate | DicomTemplate
+ReadOnly = DicomTemplate | VideoTemplate
+Template = NiftiTemplate | MetaImageTemplate | ArrayTemplate | PngTemplate | ReadOnly
 
 WRITTEN = (*nifti.SUFFIXES, *metaimage.SUFFIXES, *arrays.SUFFIXES, *png.SUFFIXES)
 """Suffixes of the files that can be read and written, in lower case."""
 
-SUFFIXES = (*WRITTEN, *dicom.SUFFIXES)
+READ_ONLY = (*dicom.SUFFIXES, *video.SUFFIXES)
+"""Suffixes of the files that are read; NIfTI is written in their place."""
+
+SUFFIXES = (*WRITTEN, *READ_ONLY)
 """Suffixes of the files that can be read, in lower case."""
 
 
@@ -47,7 +52,7 @@ def written_suffix(path: Path) -> str:
         '.nii.gz'
     """
     ending = "" if is_series(path) else suffix(path)
-    return ".nii.gz" if ending in dicom.SUFFIXES else ending
+    return ".nii.gz" if ending in READ_ONLY else ending
 
 
 def read(path: Path) -> tuple[NDArray[np.uint8], Template]:
@@ -66,6 +71,8 @@ def read(path: Path) -> tuple[NDArray[np.uint8], Template]:
         return arrays.read(path)
     if ending in dicom.SUFFIXES:
         return dicom.read(path)
+    if ending in video.SUFFIXES:
+        return video.read(path)
     return nifti.read(path)
 
 
@@ -87,7 +94,7 @@ def write_labels(
             arrays.write_labels(path, values, template, overwrite=overwrite)
         case PngTemplate() if ending == (".png" if template.single else ""):
             png.write_labels(path, values, template, overwrite=overwrite)
-        case DicomTemplate() if ending in nifti.SUFFIXES:
+        case DicomTemplate() | VideoTemplate() if ending in nifti.SUFFIXES:
             nifti.write_labels(path, values, _plain(template), overwrite=overwrite)
         case _:
             raise other_format(path, template)
@@ -141,10 +148,10 @@ def write_map(
             nifti.write_map(path, array, template, overwrite=overwrite)
         case MetaImageTemplate() if ending in (*nifti.SUFFIXES, *metaimage.SUFFIXES):
             metaimage.write_map(path, array, template, overwrite=overwrite)
-        case ArrayTemplate() | PngTemplate() | DicomTemplate() if ending in nifti.SUFFIXES:
-            nifti.write_map(path, array, _plain(template), overwrite=overwrite)
         case NiftiTemplate() | MetaImageTemplate():
             raise other_format(path, template)
+        case _ if ending in nifti.SUFFIXES:
+            nifti.write_map(path, array, _plain(template), overwrite=overwrite)
         case _:
             raise FileError(f"{path}: a map is written as NIfTI; end it in .nii or .nii.gz")
 
@@ -162,13 +169,13 @@ def header_bytes(path: Path) -> bytes:
         return metaimage.header_bytes(path)
     if ending in arrays.SUFFIXES:
         return arrays.header_bytes(path)
-    if ending in dicom.SUFFIXES:
-        raise FileError(f"{path}: the elements of a DICOM file are not compared as bytes")
+    if ending in READ_ONLY:
+        raise FileError(f"{path}: the header of a {ending} file is not compared as bytes")
     return nifti.header_bytes(path)
 
 
 def kind(template: Template) -> str:
-    """The name of a format: "nifti", "metaimage", "numpy", "png" or "dicom"."""
+    """The name of a format: "nifti", "metaimage", "numpy", "png", "dicom" or "video"."""
     match template:
         case NiftiTemplate():
             return "nifti"
@@ -180,6 +187,8 @@ def kind(template: Template) -> str:
             return "png"
         case DicomTemplate():
             return "dicom"
+        case VideoTemplate():
+            return "video"
 
 
 def planar(template: Template) -> tuple[int, int, int]:
@@ -208,6 +217,10 @@ def other_format(path: Path, template: Any) -> FileError:
             return FileError(
                 f"{path}: DICOM is read, not written: it needs the identity of patient and study; "
                 "give a name ending in .nii or .nii.gz"
+            )
+        case VideoTemplate():
+            return FileError(
+                f"{path}: a video is read, not written; give a name ending in .nii or .nii.gz"
             )
         case _:
             endings = ".png"

@@ -13,8 +13,10 @@ from cardiovae.io.echonet import is_tracings
 from cardiovae.io.formats import SUFFIXES, suffix
 from cardiovae.io.layouts import holds_cases, is_image
 from cardiovae.io.series import STAR, group, is_series, png_files
+from cardiovae.io.video import LOSS, WAY_OUT
+from cardiovae.io.video import SUFFIXES as VIDEOS
 
-LOSSY = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".wmv", ".mpg", ".mpeg", ".jpg", ".jpeg")
+LOSSY = (".mov", ".webm", ".wmv", ".mpg", ".mpeg", ".jpg", ".jpeg")
 """Suffixes of what moves contours: see `require_supported`."""
 
 
@@ -74,7 +76,9 @@ def search_inputs(arguments: Iterable[str | Path]) -> Found:
             `"data/**/*_gt.nii.gz"`, where `**` is any number of folders. What starts with a
             dot is skipped in folders and by patterns; so are images beside their labels in the
             layouts of CAMUS and nnU-Net. Numbered PNG files are one sequence in folders and
-            patterns that name all of them, a frame each where they are named in full.
+            patterns that name all of them, a frame each where they are named in full. Videos are
+            mostly images: they are taken where they are named in full, or by a pattern that ends
+            in their suffix.
 
     Raises:
         FileError: An argument that matches nothing, or a named file of an unknown format.
@@ -104,10 +108,7 @@ def require_supported(path: Path) -> None:
     """
     if path.suffix.lower() in LOSSY:
         raise FileError(
-            f"{path}: videos and JPEG pictures are not read as label maps: lossy compression "
-            "changes labels (20 frames of masks: 719 pixels with MPEG-4, 64 with H.264, none with "
-            "the lossless FFV1); export the masks again from where they were made, or, if the "
-            "file is lossless, as PNG: ffmpeg -i FILE -pix_fmt gray frames/%04d.png"
+            f"{path}: {path.suffix} files are not read as label maps: {LOSS}; {WAY_OUT}"
         )
     if not is_supported(path) and _is_dicom(path):
         raise FileError(f"{path}: is a DICOM file without its suffix; name it {path.name}.dcm")
@@ -130,7 +131,7 @@ def _matches(argument: str) -> Found:
     path = Path(argument).expanduser()
     errors: list[OSError] = []
     if path.is_dir():
-        return _sequences(_files_below(path, errors), argument, errors)
+        return _sequences(_files_below(path, errors), argument, errors, videos=False)
     if path.exists():
         if is_tracings(path):
             raise FileError(
@@ -145,13 +146,17 @@ def _matches(argument: str) -> Found:
     for name in glob.glob(str(path), recursive=True):  # noqa: PTH207 (`**` and absolute patterns)
         match = Path(name)
         files += _files_below(match, errors) if match.is_dir() else [match] * is_supported(match)
-    return _sequences(files, argument, errors)
+    return _sequences(files, argument, errors, videos=argument.lower().endswith(VIDEOS))
 
 
-def _sequences(files: Iterable[Path], argument: str, errors: Iterable[OSError]) -> Found:
+def _sequences(
+    files: Iterable[Path], argument: str, errors: Iterable[OSError], *, videos: bool
+) -> Found:
     """Files as label maps: without images of known layouts, and numbered PNG files as one."""
     folders: dict[Path, list[Path]] = {}
-    for file in dict.fromkeys(files):
+    different = dict.fromkeys(files)
+    wanted = [file for file in different if videos or suffix(file) not in VIDEOS]
+    for file in wanted:
         folders.setdefault(file.parent, []).append(file)
     paths: list[Path] = []
     n_images = n_series = 0
@@ -165,6 +170,12 @@ def _sequences(files: Iterable[Path], argument: str, errors: Iterable[OSError]) 
             paths.append(path)
             n_series += is_series(path)
     remarks = []
+    if n_videos := len(different) - len(wanted):
+        many = "1 video" if n_videos == 1 else f"{n_videos} videos"
+        remarks.append(
+            f"{argument}: {many} left out, since most are images; name label maps in full, or by "
+            "a pattern such as '*.mkv'"
+        )
     if n_images:
         many = "1 image beside its" if n_images == 1 else f"{n_images} images beside their"
         remarks.append(f"{argument}: {many} labels left out")

@@ -52,6 +52,13 @@ def holds_cases(folder: Path) -> bool:
     return _dataset_file(folder) is not None
 
 
+def sidecars(path: Path) -> tuple[Path, ...]:
+    """The files beside a label map that change what it means: see the functions below."""
+    match = _CAMUS.fullmatch(path.name)
+    info = None if match is None else _info_file(path, match["view"])
+    return tuple(file for file in (_dataset_file(path.parent), info) if file and file.is_file())
+
+
 def stated_scheme(path: Path) -> LabelScheme | None:
     """The label scheme that the `dataset.json` of a file states; None without one.
 

@@ -16,8 +16,8 @@ from cardiovae.io.atomic import staged
 
 Kind = Literal["text", "whole", "number", "flag"]
 Row = Mapping[str, Any]
-ROWS_AT_ONCE = 20_000
-"""Rows of a Parquet row group."""
+ROWS_AT_ONCE = 4_000
+"""Rows of a Parquet row group, held until it is full: of frames a dozen megabytes."""
 
 
 class AddRow(Protocol):

@@ -24,7 +24,7 @@ from cardiovae.manifest.schema import Entry, name_key
 
 GT = "_gt"
 RESULT = "labels"  # `cardiovae correct` writes DIR/<stem>/labels.<extension>
-IMAGES = tuple(dict.fromkeys((*SUFFIXES, ".dcm", ".avi", ".mp4", ".png")))
+IMAGES = SUFFIXES
 """Suffixes of the images that label maps may belong to."""
 
 _UNSAFE = re.compile(r"[^\w .+()=,@-]")

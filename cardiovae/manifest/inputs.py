@@ -24,7 +24,7 @@ RECORD = "audit.json"
 """Written last by `cardiovae correct`: beside it lie results, not inputs."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Input:
     """A label map to read; None = not stated. It can be sent to another process.
 

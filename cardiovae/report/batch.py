@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -29,15 +30,15 @@ from cardiovae.report.batch_data import (
     HAS_PAGE,
     HAS_THUMB,
     MAX_ROWS,
-    Batch,
     order_script,
     row_scripts,
     summary_script,
 )
 from cardiovae.report.batch_pages import sequence_page
-from cardiovae.report.batch_pictures import CINES, THUMBS, sheet_columns
+from cardiovae.report.batch_pictures import CINES, picture_names, sheet_columns
 from cardiovae.report.batch_plots import histogram
-from cardiovae.report.batch_rows import VERDICTS, Row, row_of, rules_of
+from cardiovae.report.batch_rows import VERDICTS, Row, is_flagged, row_of, rules_of
+from cardiovae.report.batch_spool import Batch, Gathering, spool
 
 Records = Iterable[Mapping[str, Any]]
 Pages = Literal["flagged", "all", "none"]
@@ -62,7 +63,8 @@ def write_batch_report(
 ) -> Path:
     """Write the report of a batch into a folder.
 
-    The records are read once and one at a time; a small row is kept of each.
+    The records are read once and one at a time. Memory holds what the figures need of each,
+    about as much as its name; the rest waits on the disk until its line is written.
 
     Args:
         folder: Where to write; pictures that it holds already in `thumbs` and `cines` are shown.
@@ -88,21 +90,23 @@ def write_batch_report(
     _clear(folder)
     environment = _environment()
     template = environment.get_template("batch_page.html")
-    rules, have = rules_of(run), _pictures(folder)
-    rows: list[Row] = []
-    with staging(folder) as write:
+    rules = rules_of(run)
+    flags_of = partial(_flags, folder, pages)
+    with staging(folder) as write, spool(folder) as rows:
+        gathering = Gathering(rules, rows)
         for record in records() if callable(records) else records:
             row = row_of(record, rules)
-            rows.append(row)
+            gathering.add(row)
             if _has_page(row, pages):
-                cine = row.id in have[CINES]
+                cine = bool(flags_of(row) & HAS_CINE)
                 text = sequence_page(template, record, row, rules, cine=cine)
                 write(Path("pages", f"{row.id}.html"), _encoded(text))
-        batch = Batch.of(rows, rules)
-        flags = [_flags(row, have, pages) for row in batch.rows]
-        for name, text in _shared(environment, batch, flags):
+        batch = gathering.batch()
+        groups = summary.group_names(batch.briefs)
+        for name, text in _shared(environment, batch, groups, flags_of, pages):
             write(Path(name), _encoded(text))
-        write(Path(index.name), _encoded(_index(environment, folder, run, batch, flags)))
+        text = _index(environment, folder, run, batch, groups, flags_of)
+        write(Path(index.name), _encoded(text))
     return index
 
 
@@ -135,24 +139,16 @@ def _environment() -> Environment:
     )
 
 
-def _pictures(folder: Path) -> dict[str, set[str]]:
-    """Identifiers that have a picture."""
-    return {name: {path.stem for path in (folder / name).glob("*")} for name in (THUMBS, CINES)}
-
-
-def _has_page(row: Row, pages: Pages) -> bool:
+def _has_page(row: summary.AnyRow, pages: Pages) -> bool:
     if pages == "all":
         return row.verdict != "E"
-    return pages == "flagged" and row.flagged
+    return pages == "flagged" and is_flagged(row.verdict, row.change)
 
 
-def _flags(row: Row, have: Mapping[str, set[str]], pages: Pages) -> int:
-    identity = row.id
-    return (
-        HAS_THUMB * (identity in have[THUMBS])
-        + HAS_CINE * (identity in have[CINES])
-        + HAS_PAGE * _has_page(row, pages)
-    )
+def _flags(folder: Path, pages: Pages, row: Row) -> int:
+    """What files there are about a row."""
+    thumb, cine = (folder / name for name in picture_names(row.source))
+    return HAS_THUMB * thumb.exists() + HAS_CINE * cine.exists() + HAS_PAGE * _has_page(row, pages)
 
 
 def _encoded(text: str) -> bytes:
@@ -161,7 +157,11 @@ def _encoded(text: str) -> bytes:
 
 
 def _shared(
-    environment: Environment, batch: Batch, flags: Sequence[int]
+    environment: Environment,
+    batch: Batch,
+    groups: Sequence[str],
+    flags_of: Callable[[Row], int],
+    pages: Pages,
 ) -> Iterator[tuple[str, str]]:
     """Styles, scripts and data: name and text."""
     look = {"palette": palette, "structures": _structures()}
@@ -169,10 +169,11 @@ def _shared(
     templates = resources.files("cardiovae.report") / "templates"
     for name in SCRIPTS:
         yield f"assets/{name}", (templates / f"batch_{name}").read_text(encoding="utf-8")
-    yield "data/summary.js", summary_script(batch)
-    for number, text in enumerate(row_scripts(batch, flags)):
+    yield "data/summary.js", summary_script(batch, groups)
+    for number, text in enumerate(row_scripts(batch, groups, flags_of)):
         yield f"data/rows-{number:03d}.js", text
-    paged = (row for row, flag in zip(batch.rows, flags, strict=True) if flag & HAS_PAGE)
+    places = zip(batch.order.tolist(), batch.briefs, strict=True)
+    paged = [batch.rows[i].id for i, row in places if _has_page(row, pages)]
     yield "data/order.js", order_script(paged)
 
 
@@ -185,14 +186,14 @@ def _index(
     folder: Path,
     run: Mapping[str, Any],
     batch: Batch,
-    flags: Sequence[int],
+    groups: Sequence[str],
+    flags_of: Callable[[Row], int],
 ) -> str:
-    rows = batch.rows
-    findings = summary.findings_of(rows, batch.rules)
-    errors = [row for row in rows if row.verdict == "E"]
-    shown = {e.row.id for finding in findings for e in finding.examples}
-    marks = zip(rows, flags, strict=True)
-    of = {row.id: flag for row, flag in marks if row.id in shown}
+    rows = batch.briefs
+    findings = summary.findings_of(batch)
+    places = zip(batch.order.tolist(), rows, strict=True)
+    errors = [i for i, row in places if row.verdict == "E"]
+    of = {e.row.id: flags_of(e.row) for finding in findings for e in finding.examples}
     return environment.get_template("batch.html").render(
         run=run,
         command=shlex.join(run["command"]),
@@ -207,10 +208,10 @@ def _index(
         findings=findings,
         plots={f.index: histogram(batch.bins[f.index], f.rule.label) for f in findings},
         groups=summary.groups_of(rows),
-        errors=errors[:MAX_ERRORS],
+        errors=[batch.rows[i] for i in errors[:MAX_ERRORS]],
         n_errors=len(errors),
         views=sorted({row.view for row in rows if row.view}),
-        subgroups=batch.groups,
+        subgroups=groups,
         verdicts=VERDICTS,
         percent=summary.percent,
         span=summary.span,

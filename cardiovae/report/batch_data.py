@@ -6,57 +6,22 @@ per rule. All text is ASCII and holds no `<`, so that nothing in it can end a sc
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.report.batch_plots import Bins, bins_of
-from cardiovae.report.batch_rows import VERDICTS, Change, Row, Rule
-from cardiovae.report.batch_summary import group_names
+from cardiovae.report.batch_plots import Bins
+from cardiovae.report.batch_rows import VERDICTS, Change, Row
+from cardiovae.report.batch_spool import Batch
 
 CHUNK = 2000  # rows in a file
 MAX_ROWS = 50_000  # in the table of the page; all are in the tables beside the report
 DIGITS = b"0123456789abcdefghijklmnopqrstuvwxyz-"
 HAS_THUMB, HAS_CINE, HAS_PAGE = 1, 2, 4
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """All rows, worst first, and the ranges of their values under each rule."""
-
-    rows: Sequence[Row]
-    rules: tuple[Rule, ...]
-    bins: tuple[Bins, ...]
-
-    @classmethod
-    def of(cls, rows: Iterable[Row], rules: tuple[Rule, ...]) -> Batch:
-        """Sort the rows and divide their values."""
-        ordered = sorted(rows, key=lambda row: row.order)
-        values = np.full((len(ordered), len(rules)), np.nan)
-        for i, row in enumerate(ordered):
-            if row.values:
-                values[i] = row.values
-        bins = tuple(bins_of(values[:, k], rule) for k, rule in enumerate(rules))
-        return cls(ordered, rules, bins)
-
-    @property
-    def groups(self) -> list[str]:
-        """Names of the subgroups."""
-        return group_names(self.rows)
-
-    @property
-    def identity(self) -> str:
-        """A digest of what was read: decisions are kept under it."""
-        digest = hashlib.sha256()
-        for source, sha256 in sorted((row.source, row.sha256) for row in self.rows):
-            digest.update(json.dumps([source, sha256]).encode())
-        return digest.hexdigest()[:16]
 
 
 def script_text(value: Any) -> str:
@@ -69,12 +34,12 @@ def script_text(value: Any) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def summary_script(batch: Batch) -> str:
+def summary_script(batch: Batch, groups: Sequence[str]) -> str:
     """The file that comes first: what the rows refer to."""
     content = {
         "batch": batch.identity,
         "verdicts": VERDICTS,
-        "groups": batch.groups,
+        "groups": groups,
         "rules": [
             {
                 "label": rule.label,
@@ -91,31 +56,32 @@ def summary_script(batch: Batch) -> str:
     return f"window.CARDIOVAE={script_text(content)};\n"
 
 
-def row_scripts(batch: Batch, flags: Sequence[int]) -> Iterator[str]:
-    """Files of `CHUNK` rows each; `flags` say what files a row has."""
-    groups = batch.groups
-    shown = batch.rows[:MAX_ROWS]
-    ranges = _ranges(batch)
-    for start in range(0, len(shown), CHUNK):
-        part = shown[start : start + CHUNK]
+def row_scripts(
+    batch: Batch, groups: Sequence[str], flags_of: Callable[[Row], int]
+) -> Iterator[str]:
+    """Files of `CHUNK` rows each; `flags_of` says what files a row has."""
+    for start in range(0, min(len(batch.order), MAX_ROWS), CHUNK):
+        places = batch.order[start : min(start + CHUNK, MAX_ROWS)]
+        ranges = _ranges(batch.bins, places)
+        part = (batch.rows[i] for i in places.tolist())
         lines = [
-            _line(row, groups, ranges[i].tobytes().decode(), flags[i])
-            for i, row in enumerate(part, start)
+            _line(row, groups, digits.tobytes().decode(), flags_of(row))
+            for row, digits in zip(part, ranges, strict=True)
         ]
         yield "CARDIOVAE.rows.push(\n" + ",\n".join(lines) + "\n);\n"
 
 
-def order_script(rows: Iterable[Row]) -> str:
+def order_script(identities: Sequence[str]) -> str:
     """The pages there are, worst first, for their links to each other."""
-    return f"window.CARDIOVAE={{order:{script_text([row.id for row in rows])}}};\n"
+    return f"window.CARDIOVAE={{order:{script_text(identities)}}};\n"
 
 
-def _ranges(batch: Batch) -> NDArray[np.uint8]:
-    """The range of every value as a character, shape (N, rules)."""
+def _ranges(bins: Sequence[Bins], places: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """The range of every value of some rows as a character, shape (rows, rules)."""
     digits = np.frombuffer(DIGITS, np.uint8)
-    if not batch.bins:
-        return np.zeros((len(batch.rows), 0), np.uint8)
-    return np.ascontiguousarray(digits[np.stack([bins.index for bins in batch.bins], axis=1)])
+    if not bins:
+        return np.zeros((len(places), 0), np.uint8)
+    return np.ascontiguousarray(digits[np.stack([each.index[places] for each in bins], axis=1)])
 
 
 def _line(row: Row, groups: Sequence[str], ranges: str, flags: int) -> str:

@@ -104,11 +104,14 @@ def pictures_of(
     longest = round(min(float(TILE_SIDE), math.sqrt(SHEET_PIXELS / sequence.n_frames)))
     view = viewport(stacks, sequence.spacing_mm, max_side=longest)
     sides = [_Side.of(*pair, view) for pair in zip(stacks, records, strict=False)]
-    name = f"{identifier(record['source'])}."
-    return {
-        f"{THUMBS}/{name}webp": _webp(_thumbnail(sides)),
-        f"{CINES}/{name}png": _png(_sheet(sides)),
-    }
+    thumb, cine = picture_names(record["source"])
+    return {thumb: _webp(_thumbnail(sides)), cine: _png(_sheet(sides))}
+
+
+def picture_names(source: str) -> tuple[str, str]:
+    """Thumbnail and sheet of a source, relative to the folder of the report."""
+    name = identifier(source)
+    return f"{THUMBS}/{name}.webp", f"{CINES}/{name}.png"
 
 
 def identifier(source: str) -> str:

@@ -114,6 +114,7 @@ class Row:
         text: Error or notes.
         page: A page about it that was written elsewhere, as an address relative to the report.
         change: What a correction did, None without one.
+        patient: Whose heart it is, "" where unknown.
     """
 
     source: str
@@ -134,6 +135,7 @@ class Row:
     text: str
     page: str
     change: Change | None
+    patient: str = ""
 
     @property
     def id(self) -> str:
@@ -143,16 +145,13 @@ class Row:
     @property
     def flagged(self) -> bool:
         """Whether a person should look: it does not pass, or a correction touched it."""
-        touched = self.change is not None and (
-            self.change.verdict != "P" or self.change.n_frames > 0
-        )
-        return self.verdict in "FN" or touched
+        return is_flagged(self.verdict, self.change)
 
-    @property
-    def order(self) -> tuple[int, float, int, int, str]:
-        """Sorts rows: worst first."""
-        share, failed, unmeasured = self.badness
-        return list(VERDICTS).index(self.verdict), -share, -failed, -unmeasured, self.source
+
+def is_flagged(verdict: str, change: Change | None) -> bool:
+    """Whether a person should look at a row; see `Row.flagged`."""
+    touched = change is not None and (change.verdict != "P" or change.n_frames > 0)
+    return verdict in "FN" or touched
 
 
 def rules_of(run: Mapping[str, Any]) -> tuple[Rule, ...]:
@@ -181,8 +180,9 @@ def row_of(record: Mapping[str, Any], rules: Sequence[Rule]) -> Row:
     named = record.get("subgroups", {}).items()
     subgroups = tuple(sorted((sys.intern(str(k)), sys.intern(str(v))) for k, v in named))
     source, sha256 = record["source"], record["sha256"] or ""
+    patient = sys.intern(record.get("patient", ""))
     if record["status"] != "ok":
-        return _unreadable(source, sha256, record["error"], subgroups)
+        return _unreadable(source, sha256, record["error"], subgroups, patient)
     found = _by_rule(record, rules)
     share, n_failed, n_unmeasured = badness(record)
     values, frames = array("d"), array("i")
@@ -209,11 +209,12 @@ def row_of(record: Mapping[str, Any], rules: Sequence[Rule]) -> Row:
         text="; ".join(record.get("notes", ())),
         page=_address(record.get("page", "")),
         change=_change(record, found, rules) if record.get("before") else None,
+        patient=patient,
     )
 
 
 def _unreadable(
-    source: str, sha256: str, error: str, subgroups: tuple[tuple[str, str], ...]
+    source: str, sha256: str, error: str, subgroups: tuple[tuple[str, str], ...], patient: str
 ) -> Row:
     return Row(
         source=source,
@@ -234,6 +235,7 @@ def _unreadable(
         text=error,
         page="",
         change=None,
+        patient=patient,
     )
 
 

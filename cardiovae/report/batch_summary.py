@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from cardiovae.evaluation.agreement import agreement
 from cardiovae.evaluation.bootstrap import Interval
 from cardiovae.evaluation.proportion import wilson, wilson_by_cluster
 from cardiovae.report.batch_rows import NOT_JUDGED, Change, Row, Rule
+from cardiovae.report.batch_spool import Batch, Brief
 from cardiovae.report.wording import count, is_number, with_unit
 
 N_EXAMPLES = 5
 MAX_GROUPS = 30  # values of one column: an age in years makes groups, a number of a file does not
+AnyRow = Row | Brief
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -75,23 +78,41 @@ class Fixes:
     n_broken: int
 
 
-def readable_rows(rows: Iterable[Row]) -> list[Row]:
+def readable_rows(rows: Iterable[AnyRow]) -> list[AnyRow]:
     """The rows of inputs that could be read."""
     return [row for row in rows if row.verdict != "E"]
 
 
-def sequence_share(rows: Iterable[Row]) -> Interval:
-    """Share of readable sequences that pass."""
-    verdicts = [row.verdict for row in readable_rows(rows)]
-    return wilson(verdicts.count("P"), len(verdicts))
+def sequence_share(rows: Iterable[AnyRow]) -> Interval:
+    """Share of readable sequences that pass; where patients are known, those of one are alike."""
+    read = readable_rows(rows)
+    return _share(read, [row.verdict == "P" for row in read])
 
 
-def frame_share(rows: Iterable[Row]) -> Interval:
+def frame_share(rows: Iterable[AnyRow]) -> Interval:
     """Share of frames that pass; the interval knows that frames of a sequence are alike."""
     read = readable_rows(rows)
-    return wilson_by_cluster(
-        [row.n_frames - row.n_implausible for row in read], [row.n_frames for row in read]
-    )
+    hits = [row.n_frames - row.n_implausible for row in read]
+    return wilson_by_cluster(*_by_patient(read, hits, [row.n_frames for row in read]))
+
+
+def _share(rows: Sequence[AnyRow], hits: Sequence[bool]) -> Interval:
+    """Share of rows that hit, with the interval that their patients allow."""
+    if not any(row.patient for row in rows):
+        return wilson(sum(hits), len(hits))
+    return wilson_by_cluster(*_by_patient(rows, hits, [1] * len(rows)))
+
+
+def _by_patient(
+    rows: Sequence[AnyRow], hits: Sequence[int], cases: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """Hits and cases of each patient; a row without one stands for itself."""
+    found: dict[str | int, tuple[int, int]] = {}
+    for k, (row, hit, n) in enumerate(zip(rows, hits, cases, strict=True)):
+        whose = row.patient or k
+        before = found.get(whose, (0, 0))
+        found[whose] = (before[0] + hit, before[1] + n)
+    return [hit for hit, _ in found.values()], [n for _, n in found.values()]
 
 
 def percent(share: float) -> str:
@@ -116,7 +137,7 @@ def span(share: Interval) -> str:
     return f"95 % interval {100 * share.low:.1f} to {100 * share.high:.1f} %"
 
 
-def headline(rows: Sequence[Row], findings: Sequence[Finding]) -> str:
+def headline(rows: Sequence[AnyRow], findings: Sequence[Finding]) -> str:
     """What a reader in a hurry has to know."""
     read = readable_rows(rows)
     bad = sum(row.verdict != "P" for row in read)
@@ -141,7 +162,7 @@ def _does(n: int) -> str:
     return "does" if n == 1 else "do"
 
 
-def tiles(rows: Sequence[Row], gates: Mapping[str, Any]) -> list[Tile]:
+def tiles(rows: Sequence[AnyRow], gates: Mapping[str, Any]) -> list[Tile]:
     """The strip of verdicts."""
     read = readable_rows(rows)
     n_errors = len(rows) - len(read)
@@ -179,34 +200,43 @@ def _gate_tile(gates: Mapping[str, Any]) -> Tile:
     return Tile("gate", "met" if met else "not met", note, good=met)
 
 
-def findings_of(rows: Sequence[Row], rules: Sequence[Rule]) -> list[Finding]:
+def findings_of(batch: Batch) -> list[Finding]:
     """One finding per rule that some sequence was judged by, the most frequent first."""
-    found = [_finding(readable_rows(rows), rule, k) for k, rule in enumerate(rules)]
+    found = [_finding(batch, rule, k) for k, rule in enumerate(batch.rules)]
     return sorted(
         (f for f in found if f.n_judged), key=lambda f: (-f.n_failed, -f.n_unmeasured, f.index)
     )
 
 
-def _finding(rows: Sequence[Row], rule: Rule, k: int) -> Finding:
-    judged = [row for row in rows if row.letters[k] != NOT_JUDGED]
-    failed = [row for row in judged if row.letters[k] == "F"]
-    worst = sorted(failed, key=lambda row: (-rule.excess(row.values[k]), row.source))
+def _finding(batch: Batch, rule: Rule, k: int) -> Finding:
+    read = readable_rows(batch.briefs)
+    judged = [row for row in read if row.letters[k] != NOT_JUDGED]
+    letters = [row.letters[k] for row in judged]
+    n_failed, n_judged = letters.count("F"), len(letters)
     return Finding(
         index=k,
         rule=rule,
-        n_judged=len(judged),
-        n_failed=len(failed),
-        n_unmeasured=sum(row.letters[k] == "N" for row in judged),
-        n_frames=sum(row.failed[k] for row in failed),
-        share=wilson(len(failed), len(judged)),
+        n_judged=n_judged,
+        n_failed=n_failed,
+        n_unmeasured=letters.count("N"),
+        n_frames=batch.n_failed_frames[k],
+        share=_share(judged, [letter == "F" for letter in letters]),
         examples=tuple(
             Example(row, row.frames[k], with_unit(row.values[k], rule.unit, 3))
-            for row in worst[:N_EXAMPLES]
+            for row in (batch.rows[i] for i in _worst(batch, rule, k))
         ),
     )
 
 
-def group_names(rows: Sequence[Row]) -> list[str]:
+def _worst(batch: Batch, rule: Rule, k: int) -> list[int]:
+    """Places of the rows that fail a rule by most; of equal ones the first sources."""
+    places = zip(batch.order.tolist(), batch.briefs, strict=True)
+    failed = (i for i, row in places if row.letters and row.letters[k] == "F")
+    values = batch.values[:, k]
+    return heapq.nsmallest(N_EXAMPLES, failed, key=lambda i: (-rule.excess(float(values[i])), i))
+
+
+def group_names(rows: Sequence[AnyRow]) -> list[str]:
     """Names of the subgroups, but for those with about as many values as there are sequences."""
     values: dict[str, set[str]] = {}
     for row in rows:
@@ -215,11 +245,11 @@ def group_names(rows: Sequence[Row]) -> list[str]:
     return sorted(name for name, found in values.items() if len(found) <= MAX_GROUPS)
 
 
-def groups_of(rows: Sequence[Row]) -> list[Group]:
+def groups_of(rows: Sequence[AnyRow]) -> list[Group]:
     """The batch by view and by every subgroup, where there are several."""
     found = []
     for name in ["view", *group_names(rows)]:
-        parts: dict[str, list[Row]] = {}
+        parts: dict[str, list[AnyRow]] = {}
         for row in rows:
             value = row.view if name == "view" else dict(row.subgroups).get(name, "")
             parts.setdefault(value, []).append(row)
@@ -228,12 +258,12 @@ def groups_of(rows: Sequence[Row]) -> list[Group]:
     return found
 
 
-def _group(name: str, value: str, rows: Sequence[Row]) -> Group:
+def _group(name: str, value: str, rows: Sequence[AnyRow]) -> Group:
     n_read = len(readable_rows(rows))
     return Group(name, value, n_read, len(rows) - n_read, sequence_share(rows), frame_share(rows))
 
 
-def change_tiles(rows: Sequence[Row]) -> list[Tile]:
+def change_tiles(rows: Sequence[AnyRow]) -> list[Tile]:
     """Before and after in key figures; none where nothing was corrected."""
     changes = [row.change for row in rows if row.change is not None]
     if not changes:
@@ -292,7 +322,7 @@ def _signed(value: float) -> str:
     return f"{value:+.1f}".replace("-", MINUS)
 
 
-def fixes_of(rows: Sequence[Row], rules: Sequence[Rule]) -> list[Fixes]:
+def fixes_of(rows: Sequence[AnyRow], rules: Sequence[Rule]) -> list[Fixes]:
     """What a correction did, rule by rule, where it did anything."""
     changes = [row.change for row in rows if row.change is not None]
 

@@ -32,3 +32,12 @@ ACTION_TINTS: Mapping[str, str] = MappingProxyType(
         "implausible": "#f7d4d1",  # nothing was done, but something should be
     }
 )
+# Low to high, for values without a middle: nine steps of "cividis" (Nunez, Anderton and Renslow,
+# PLoS ONE 13(7), 2018), which looks nearly the same with every kind of color vision and in gray.
+SCALE = (
+    "#00224e", "#1a386f", "#434e6c", "#61656f", "#7d7c78", "#9b9476", "#bcae6c", "#dec958",
+    "#fee838",
+)  # fmt: skip
+UNKNOWN = "#c3cad2"  # a value that is not known
+# Views, told apart by shape too; after the "muted" scheme of the same note.
+VIEW_COLORS: Mapping[str, str] = MappingProxyType({"A2C": "#332288", "A4C": "#cc6677"})

@@ -160,7 +160,7 @@ def before_after_picture(
         page.paste(pair, (left, _GAP))
         left += pair.width + 2 * _GAP
     shown = [s for s in STRUCTURES if (before == s).any() or (after == s).any()]
-    _legend(page, shown, height - _LINE - _GAP // 2)
+    legend(page, shown, height - _LINE - _GAP // 2)
     return _png(page)
 
 
@@ -171,7 +171,7 @@ _NAMES = {Label.LV: "left ventricle", Label.MYO: "myocardium", Label.LA: "left a
 
 def _pair(before: Labels, after: Labels, view: Viewport, title: str) -> Image.Image:
     """Two hearts with an arrow between them, words above."""
-    hearts = [_smooth_heart(labels, view) for labels in (before, after)]
+    hearts = [smooth_heart(labels, view) for labels in (before, after)]
     height, width = hearts[0].height, hearts[0].width
     arrow = 64
     top = _LINE * (2 if title else 1)
@@ -191,7 +191,7 @@ def _pair(before: Labels, after: Labels, view: Viewport, title: str) -> Image.Im
     return pair
 
 
-def _smooth_heart(labels: Labels, view: Viewport) -> Image.Image:
+def smooth_heart(labels: Labels, view: Viewport) -> Image.Image:
     """One frame with softened edges: three times too large, then averaged."""
     large = Viewport(view.box, (3 * view.size[0], 3 * view.size[1]))
     picture = Image.fromarray(_resampled(labels, large), "P")
@@ -200,7 +200,7 @@ def _smooth_heart(labels: Labels, view: Viewport) -> Image.Image:
     return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
-def _legend(page: Image.Image, shown: Sequence[Label], top: int) -> None:
+def legend(page: Image.Image, shown: Sequence[Label], top: int) -> None:
     """Names of the structures beside their colors, centered."""
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(24)
     widths = [pen.textlength(_NAMES[s], font) + 62 for s in shown]

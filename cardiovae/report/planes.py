@@ -78,7 +78,7 @@ def before_after(
         _titles(plane, f"{title} ({unit})" if unit else title, "before", "after"),
         *(_dot(plane, p, color, f"{p.name}: {number(p.x)} to {number(p.y)}") for p in points),
     ]
-    return _svg(plane, f"{title} before and after", parts)
+    return svg(plane, f"{title} before and after", parts)
 
 
 def bland_altman(
@@ -109,7 +109,7 @@ def bland_altman(
     for p in points:
         words = f"{p.name}: {number(p.y, 3)} at {number(p.x, 3)} %"
         parts.append(_dot(plane, p, "#0077bb", words))
-    return _svg(plane, f"{title}: difference against mean, one point per patient", parts)
+    return svg(plane, f"{title}: difference against mean, one point per patient", parts)
 
 
 def _level(plane: Plane, found: Mapping[str, float | None], color: str, dash: str) -> str:
@@ -172,7 +172,8 @@ def _titles(plane: Plane, title: str, across: str, up: str) -> str:
     )
 
 
-def _svg(plane: Plane, label: str, parts: Sequence[str]) -> str:
+def svg(plane: Plane, label: str, parts: Sequence[str]) -> str:
+    """The parts as one figure."""
     return (
         f'<svg class="chart" viewBox="0 0 {plane.width} {plane.height}" role="img" '
         f'aria-label="{escape(label)}" font-family="system-ui, sans-serif" font-size="12" '
