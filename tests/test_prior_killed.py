@@ -56,6 +56,7 @@ def is_being_finished(output) -> bool:
     return (output / "config.yaml").exists() and not (output / "provenance.json").exists()
 
 
+@pytest.mark.slow
 def test_a_training_that_is_killed_at_any_moment_goes_on_and_ends_the_same(tmp_path):
     alone = train_prior("tiny", None, tmp_path / "unbroken", overrides=SETTINGS, device="cpu")
     output = tmp_path / "broken"

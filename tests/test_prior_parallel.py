@@ -46,6 +46,7 @@ def by_two(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_two_processes_get_the_weights_of_one(by_two, monkeypatch, model):
     monkeypatch.setattr(step, "draw_batch", parallel_worker.in_float64(step.draw_batch))
@@ -57,6 +58,7 @@ def test_two_processes_get_the_weights_of_one(by_two, monkeypatch, model):
         assert apart <= 1e-6 * value.double().norm() + 1e-12, name
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_folder_of_one_and_speak_once(tmp_path):
     alone = train_prior("tiny", None, tmp_path / "one", overrides=SETTINGS, device="cpu")
     words = ["--config", "tiny", "-o", tmp_path / "two", "--device", "cpu"]
