@@ -24,12 +24,14 @@ from cardiovae.labels import STRUCTURES, Label
 from cardiovae.latent.density import ParzenDensity, fit_parzen
 from cardiovae.latent.rejection import rejection_sample
 from cardiovae.latent.search import nearest
+from cardiovae.latent.shrunk import fit_shrunk
 from cardiovae.latent.typicality import Typicality, fit_typicality
 from cardiovae.prior.codec import compose, decode, native_distances
 from cardiovae.prior.folder import BANK, DAMAGE, ShapePrior
 from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, ORIGIN_MM, Placement
 
 Codes = NDArray[np.float64]
+Proposal = Literal["parzen", "shrunk", "rejection"]
 
 BATCH = 250  # codes decoded at a time: 150 MB of distances
 # Codes are judged at half the canvas's pixel size, close to that of real masks (0.3 to 0.8 mm): on
@@ -95,7 +97,7 @@ def build_bank(
     n_codes: int = 20_000,
     criteria_names: tuple[str, ...] = ("camus", "camus-public"),
     rng: np.random.Generator,
-    proposal: Literal["parzen", "rejection"] = "parzen",
+    proposal: Proposal = "parzen",
     progress: Callable[[int, int], None] | None = None,
 ) -> LatentBank:
     """Draw codes and keep those that decode to valid hearts.
@@ -105,8 +107,9 @@ def build_bank(
         n_codes: How many codes the bank is to hold.
         criteria_names: Anatomical criteria sets that each must pass.
         rng: Source of randomness; its seed is noted in the bank.
-        proposal: "parzen" draws exactly; "rejection" as published, which takes forever in more
-            than a few dimensions and then says so.
+        proposal: "parzen" draws exactly; "shrunk" from kernels along the codes' correlations, of
+            which more draws are valid; "rejection" as published, which takes forever in more than
+            a few dimensions and then says so.
         progress: Called with the number of codes found and wanted.
 
     Raises:
@@ -118,16 +121,13 @@ def build_bank(
     training = rounded(prior.codes)
     verdicts = [judged(prior, training, sets)]
     kept = [training[verdicts[0].all(axis=(1, 2))][:n_codes]]
+    draw = _draws(proposal, prior, density)
     n_training = n_found = len(kept[0])
     n_drawn = 0
     while n_found < n_codes:
         if progress is not None:
             progress(n_found, n_codes)
-        drawn = rounded(
-            density.sample(BATCH, rng)
-            if proposal == "parzen"
-            else rejection_sample(density, BATCH, rng).codes
-        )
+        drawn = rounded(draw(BATCH, rng))
         verdicts.append(judged(prior, drawn, sets))
         valid = drawn[verdicts[-1].all(axis=(1, 2))][: n_codes - n_found]
         kept.append(valid)
@@ -151,6 +151,17 @@ def build_bank(
         },
         typicalities(prior, density),
     )
+
+
+def _draws(
+    proposal: Proposal, prior: ShapePrior, density: ParzenDensity
+) -> Callable[[int, np.random.Generator], Codes]:
+    """What draws a number of codes."""
+    if proposal == "rejection":
+        return lambda n, rng: rejection_sample(density, n, rng).codes
+    if proposal == "shrunk":
+        return fit_shrunk(prior.codes, groups=prior.patients).sample
+    return density.sample
 
 
 def typicalities(

@@ -171,3 +171,12 @@ def test_a_bank_of_other_weights_is_refused(prior, bank):
 def test_the_same_bank_is_the_same_file(prior, bank):
     first = save_bank(bank, prior, overwrite=True).read_bytes()
     assert save_bank(bank, prior, overwrite=True).read_bytes() == first
+
+
+def test_draws_along_the_correlations_are_valid_codes_too(prior):
+    drawn = build_bank(prior, n_codes=50, rng=np.random.default_rng(3), proposal="shrunk")
+    plain = build_bank(prior, n_codes=50, rng=np.random.default_rng(3))
+    assert drawn.codes.shape == plain.codes.shape == (50, LinearShapes.latent_dim)
+    new = slice(drawn.n_training, None)
+    assert not np.array_equal(drawn.codes[new], plain.codes[new])
+    assert module.judged(prior, drawn.codes, tuple(map(criteria, SETS))).all()

@@ -34,6 +34,7 @@ from cardiovae.evaluation.validity import (
 from cardiovae.labels import STRUCTURES
 from cardiovae.latent.density import fit_parzen
 from cardiovae.latent.disentanglement import disentanglement
+from cardiovae.latent.shrunk import fit_shrunk
 from cardiovae.prior.codec import decode, encode, to_canvas
 from cardiovae.prior.cohort import Cohort, patient_of
 from cardiovae.prior.evaluate import canonical_attributes, reconstruct
@@ -137,13 +138,18 @@ def _verdicts(prior: ShapePrior, codes: NDArray[np.float64]) -> dict[str, NDArra
 
 
 def _draws(prior: ShapePrior, rng: np.random.Generator, seed: int) -> dict[str, Any]:
-    """Shares of valid hearts among draws of the model's own prior and of the Parzen density."""
+    """Shares of valid hearts among draws of the model's own prior and of both kernel densities."""
     density = fit_parzen(prior.codes, groups=prior.patients)
+    shrunk = fit_shrunk(prior.codes, groups=prior.patients)
     generator = torch.Generator().manual_seed(seed)
     own = prior.network.sample(N_DRAWS, generator).double().numpy()
     return {
         name: {k: share_of_draws(v) for k, v in _verdicts(prior, drawn).items()}
-        for name, drawn in (("own", own), ("parzen", density.sample(N_DRAWS, rng)))
+        for name, drawn in (
+            ("own", own),
+            ("parzen", density.sample(N_DRAWS, rng)),
+            ("shrunk", shrunk.sample(N_DRAWS, rng)),
+        )
     }
 
 

@@ -30,6 +30,14 @@ def bank(
             "camus-public.",
         ),
     ] = None,
+    shrunk: Annotated[
+        bool,
+        typer.Option(
+            "--shrunk",
+            help="Draw from kernels that lie along the correlations of the codes instead of round "
+            "ones: more of the draws are valid. The shipped banks were not drawn so.",
+        ),
+    ] = False,
     seed: options.Seed = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the bank that lies there.")
@@ -59,6 +67,7 @@ def bank(
             n_codes=n_codes,
             criteria_names=chosen,
             rng=np.random.default_rng(seed),
+            proposal="shrunk" if shrunk else "parzen",
             progress=advance,
         )
     path = save_bank(built, loaded, overwrite=overwrite)

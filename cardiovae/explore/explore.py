@@ -40,8 +40,8 @@ from cardiovae.explore.population import (
     mask_population,
     training_population,
 )
-from cardiovae.latent.density import fit_parzen
 from cardiovae.latent.paths import lerp, slerp
+from cardiovae.latent.shrunk import fit_shrunk
 from cardiovae.prior.fidelity import REGULARIZED
 from cardiovae.prior.folder import ShapePrior
 
@@ -244,7 +244,7 @@ def _changes(
 
 
 def _samples(prior: ShapePrior, settings: Settings, rng: np.random.Generator) -> Samples:
-    density = fit_parzen(prior.codes, groups=prior.patients)
+    density = fit_shrunk(prior.codes, groups=prior.patients)
     hearts = decode_hearts(prior, density.sample(settings.n_samples, rng), settings.judge)
     return Samples(hearts, share_of_draws(hearts.valid))
 

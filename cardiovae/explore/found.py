@@ -81,7 +81,7 @@ class Change:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Draws of the Parzen density, and the share of them that is valid with its 95 % interval."""
+    """Draws of the shrunk density, and the share of them that is valid with its 95 % interval."""
 
     hearts: Hearts
     share: Interval

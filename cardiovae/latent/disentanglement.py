@@ -234,12 +234,14 @@ def _rank_correlation(x: Array, y: Array) -> tuple[float, float]:
 
 
 def _spread(values: Array, seed: int) -> Array | None:
-    """Values in their standard deviation, without ties; None if all are equal."""
+    """Values in standard deviations from their mean, without ties; None if all are equal.
+
+    Centered, or rounding and the noise that breaks ties would depend on the zero of the unit.
+    """
     if np.ptp(values) == 0:
         return None
-    scaled = values / values.std()
     noise = np.random.default_rng(seed).standard_normal(values.size)
-    return np.asarray(scaled + TIE_BREAK * max(1.0, float(np.abs(scaled).mean())) * noise)
+    return np.asarray((values - values.mean()) / values.std() + TIE_BREAK * noise)
 
 
 def _information(x: Array | None, y: Array | None) -> float:
