@@ -18,7 +18,8 @@ from cardiovae.prior.augment import AugmentConfig, draw_batch, network_input, sh
 from cardiovae.prior.seen import SCHEMES, seen_with
 from cardiovae.prior.shapes import build_shapes
 from cardiovae.prior.state import load_checkpoint
-from cardiovae.prior.train import learning_rate, train, validate
+from cardiovae.prior.step import learning_rate
+from cardiovae.prior.train import train, validate
 from cardiovae.sequence import EchoSequence
 
 STILL = AugmentConfig(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)

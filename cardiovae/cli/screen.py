@@ -111,12 +111,18 @@ class Screen:
         from rich.progress import Progress
 
         with Progress(
-            *Progress.get_default_columns(), "{task.fields[note]}", console=console, transient=True
+            *Progress.get_default_columns(),
+            "{task.fields[rate]}",
+            "{task.fields[note]}",
+            console=console,
+            transient=True,
         ) as bar:
-            task = bar.add_task(title, total=None, note="")
+            task = bar.add_task(title, total=None, rate="", note="")
 
             def advance(done: int, total: int, note: str = "") -> None:
-                bar.update(task, completed=done, total=total, note=note)
+                speed = bar.tasks[0].speed
+                rate = "" if speed is None else f"{speed:.2g}/s"
+                bar.update(task, completed=done, total=total, rate=rate, note=note)
 
             yield advance
 

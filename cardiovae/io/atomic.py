@@ -16,6 +16,8 @@ from pathlib import Path
 
 from cardiovae.errors import FileError
 
+_HIDDEN = ".cardiovae-"  # how the names of the hidden folders begin
+
 
 @contextmanager
 def staged(path: Path, *, overwrite: bool = False, folder: bool = False) -> Iterator[Path]:
@@ -43,7 +45,7 @@ def staged(path: Path, *, overwrite: bool = False, folder: bool = False) -> Iter
         refuse_to_replace(path, overwrite=overwrite, folder=folder)
         made = [folder for folder in path.absolute().parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".cardiovae-", dir=path.parent) as place:
+        with tempfile.TemporaryDirectory(prefix=_HIDDEN, dir=path.parent) as place:
             yield Path(place) / path.name
             if folder:
                 _move_folder(Path(place), path, overwrite=overwrite)
@@ -110,7 +112,7 @@ def staging(folder: Path) -> Iterator[Callable[[Path, bytes], None]]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        own = tempfile.TemporaryDirectory(prefix=".cardiovae-", dir=folder)
+        own = tempfile.TemporaryDirectory(prefix=_HIDDEN, dir=folder)
     except OSError as error:
         raise _refused(folder, error) from error
 
@@ -126,6 +128,12 @@ def staging(folder: Path) -> Iterator[Callable[[Path, bytes], None]]:
 
     with own:
         yield write
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the hidden folders that a program left in `folder` when it was killed as it wrote."""
+    for left in folder.glob(f"{_HIDDEN}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def write_text(path: Path, content: str, *, overwrite: bool = False) -> None:

@@ -55,6 +55,10 @@ class Batch:
     instant: Tensor
     view: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device; itself where it is there."""
+        return Batch(*(part.to(device, non_blocking=True) for part in vars(self).values()))
+
 
 def draw_batch(
     shapes: ShapeTable, indices: NDArray[np.int64], config: AugmentConfig, rng: np.random.Generator

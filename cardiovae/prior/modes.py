@@ -66,12 +66,13 @@ def knot_distances(shapes: ShapeTable) -> Floats:
 def principal_modes(distances: Floats, n_modes: int = N_MODES) -> ShapeModes:
     """The model of training shapes, knot distances (N, 3, 64, 48) in mm; N > n_modes.
 
-    Lanczos iterations find the first modes alone, from a start that is always the same.
+    Lanczos iterations find the first modes alone, from a start that is always the same, and not a
+    constant: centered shapes map that to zero.
     """
     flat = np.clip(distances, -CLIP_MM, CLIP_MM).reshape(len(distances), -1).astype(np.float64)
     mean = flat.mean(0)
     flat -= mean
-    _, spread, rows = svds(flat, n_modes, v0=np.ones(min(flat.shape)))
+    _, spread, rows = svds(flat, n_modes, v0=np.linspace(1, 2, min(flat.shape)))
     order = np.argsort(-spread)
     spread, rows = spread[order], rows[order]
     shape = distances.shape[1:]

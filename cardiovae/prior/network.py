@@ -43,9 +43,10 @@ class Posterior(NamedTuple):
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One reparametrized draw per item, shape (N, D)."""
+        where = self.mu.device if generator is None else generator.device
         noise = torch.randn(
-            self.mu.shape, generator=generator, device=self.mu.device, dtype=self.mu.dtype
-        )
+            self.mu.shape, generator=generator, device=where, dtype=self.mu.dtype
+        ).to(self.mu.device)
         return self.mu + noise * torch.exp(0.5 * self.logvar)
 
 
@@ -77,6 +78,9 @@ def block(n_in: int, n_out: int, stride: int = 1) -> nn.Sequential:
 class Critic(nn.Module):
     """Tells decoded masks from real ones, and so teaches the model to make better ones."""
 
+    # As those of a `ShapeModel`.
+    trunks: tuple[str, ...] = ()
+
     def fooled(self, canvas: Tensor) -> Tensor:
         """What the model pays for decoded distances (N, 3, 128, 96) that look decoded."""
         raise TypeError(f"{type(self).__name__} does not say what fools it")
@@ -96,6 +100,9 @@ class ShapeModel(nn.Module):
     follows_attributes = False
     # Whether gradient steps learn it; otherwise `fit` does all.
     learns_by_steps = True
+    # Names of the modules that take the time, each a function of one tensor, item by item but for
+    # batch normalization: several processes share their work, and it may be done in bfloat16.
+    trunks: tuple[str, ...] = ()
 
     def encode(self, maps: Tensor, known: Tensor | None = None) -> Posterior:
         """Posterior of inputs (N, 7, 128, 96).
@@ -148,6 +155,7 @@ class ShapeNetwork(ShapeModel):
         width: Channels at the finest level; deeper levels have 2, 4 and 4 times as many.
     """
 
+    trunks = ("encoder", "decoder")
     # Numbers per latent dimension that the encoder gives: mean and log variance, or the mean.
     n_statistics = 2
     # Numbers that encoder and decoder are told beside map and code.

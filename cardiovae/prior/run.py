@@ -16,20 +16,26 @@ import torch
 from cardiovae import __version__
 from cardiovae.config import apply_overrides, build_settings, read_preset
 from cardiovae.errors import ConfigError
-from cardiovae.io.atomic import refuse_to_replace
+from cardiovae.io.atomic import refuse_to_replace, remove_leftovers
 from cardiovae.io.digest import file_sha256
 from cardiovae.prior.card import model_card
 from cardiovae.prior.cohort import Cohort, DataConfig, load_cohort, patient_of
+from cardiovae.prior.device import choose_device, repeatable
 from cardiovae.prior.evaluate import evaluate_fidelity
 from cardiovae.prior.fidelity import REGULARIZED
 from cardiovae.prior.folder import ShapePrior, load_prior, save_prior
 from cardiovae.prior.models import summary
 from cardiovae.prior.pairs import PairTable, load_pairs
+from cardiovae.prior.parallel import from_first, is_first, processes
 from cardiovae.prior.seen import SCHEMES, seen_with
+from cardiovae.prior.shipped import FILES, READER
 from cardiovae.prior.state import TrainConfig, TrainState
-from cardiovae.prior.train import train, validate
+from cardiovae.prior.tracking import tracked
+from cardiovae.prior.train import mean_dice, since_best, train, validate
 
 CHECKPOINT = "checkpoint.pt"
+PROVENANCE = "provenance.json"
+WRITTEN = (*(name for name in FILES if name != PROVENANCE), READER, "MODEL_CARD.md")
 Progress = Callable[[int, int, dict[str, float]], None]
 
 
@@ -80,8 +86,14 @@ def train_prior(
     progress: Progress | None = None,
     resume: bool = True,
     overwrite: bool = False,
+    device: str = "auto",
+    tensorboard: Path | None = None,
+    mlflow: str | None = None,
 ) -> ShapePrior:
     """Train a prior and write its folder; a run that was interrupted goes on.
+
+    Of several processes (torchrun) the first writes, calls `progress` and tracks; all
+    return the prior.
 
     Args:
         config: Name of a preset in `configs/train`, or path of a YAML file.
@@ -94,6 +106,9 @@ def train_prior(
         progress: Called after each step with steps done, steps in all and the loss terms.
         resume: Go on from a checkpoint in `output`; False starts anew.
         overwrite: Replace a finished prior in `output`.
+        device: "cpu", "cuda", or "auto": a GPU where there is one.
+        tensorboard: Folder for TensorBoard's event files.
+        mlflow: A database file or URI for MLflow.
 
     Raises:
         ConfigError: An unusable preset or setting, or no `errors` where they are to be learned.
@@ -102,30 +117,70 @@ def train_prior(
             is not finite.
     """
     recipe = read_recipe(config, overrides=overrides, seed=seed)
-    refuse_to_replace(output / "provenance.json", overwrite=overwrite)
-    cohort = load_cohort(recipe.data, data)
+    refuse_folder(output, overwrite=overwrite)
+    where = choose_device(device)
+    with repeatable(where), processes(where):
+        cohort = load_cohort(recipe.data, data)
+        from_first(lambda: _tidy(output, resume=resume))
+        pairs, learned = load_errors(recipe, cohort, data, errors)
+        total = recipe.train.total_steps
+        speaks = is_first()
+        stores = (tensorboard, mlflow) if speaks else (None, None)
+        settings = dataclasses.asdict(recipe.train)
+        with tracked(*stores, run=output.name, settings=settings) as tracker:
+
+            def heard(step: int, terms: dict[str, float]) -> None:
+                tracker.step(step, terms)
+                if progress is not None and speaks:
+                    progress(step, total, terms)
+
+            state = train(
+                cohort.training,
+                cohort.validation,
+                recipe.train,
+                pairs=pairs,
+                checkpoint=output / CHECKPOINT,
+                progress=heard,
+                validated=tracker.validated,
+                device=where,
+            )
+        from_first(lambda: _write(state, recipe, cohort, output, learned, overwrite=overwrite))
+    return load_prior(str(output))
+
+
+def refuse_folder(output: Path, *, overwrite: bool) -> None:
+    """Raise FileError before any work if the folder cannot be written in the end."""
+    refuse_to_replace(output / PROVENANCE, overwrite=overwrite)
+    if not (output / CHECKPOINT).exists():
+        for name in WRITTEN:
+            refuse_to_replace(output / name, overwrite=overwrite)
+
+
+def _tidy(output: Path, *, resume: bool) -> None:
+    """Remove what a killed run left, apart from its checkpoint, which goes only without `resume`.
+
+    Beside a checkpoint and without `provenance.json`, which is written last, files of a prior are
+    those of a writing that was broken off.
+    """
     checkpoint = output / CHECKPOINT
+    remove_leftovers(output)
+    if checkpoint.exists() and not (output / PROVENANCE).exists():
+        for name in WRITTEN:
+            (output / name).unlink(missing_ok=True)
     if not resume:
         checkpoint.unlink(missing_ok=True)
-    pairs, learned = _errors(recipe, cohort, data, errors)
-    total = recipe.train.total_steps
-    state = train(
-        cohort.training,
-        cohort.validation,
-        recipe.train,
-        pairs=pairs,
-        checkpoint=checkpoint,
-        progress=None if progress is None else lambda step, terms: progress(step, total, terms),
-    )
-    prior = _write(state, recipe, cohort, output, learned, overwrite=overwrite)
-    checkpoint.unlink(missing_ok=True)
-    return prior
 
 
-def _errors(
+def load_errors(
     recipe: Recipe, cohort: Cohort, data: str | None, errors: str | None
 ) -> tuple[PairTable | None, dict[str, Any]]:
-    """The pairs to learn errors from, if any are to be learned, and facts about them."""
+    """The pairs to learn errors from, if any are to be learned, and facts about them.
+
+    Raises:
+        ConfigError: The recipe learns errors and none are given.
+        FileError: See `load_pairs`.
+        ModelError: No usable pair.
+    """
     adapt = recipe.train.adapt
     if adapt.n_steps == 0:
         return None, {}
@@ -152,9 +207,10 @@ def _write(
     errors: Mapping[str, Any],
     *,
     overwrite: bool,
-) -> ShapePrior:
-    """Judge the averaged network and write the folder."""
-    network = state.average.eval()
+) -> None:
+    """Judge the averaged network and write the folder; the checkpoint has then served."""
+    network = state.average.cpu().eval()
+    reader = None if state.reader is None else state.reader.cpu()
     seen = [seen_with(network, cohort.training, structures) for structures in SCHEMES]
     codes = seen[-1].codes
     facts = {
@@ -172,6 +228,7 @@ def _write(
             "n_steps": recipe.train.n_steps,
             "batch_size": recipe.train.batch_size,
             "seed": recipe.train.seed,
+            **_kept(state, recipe.train),
         },
         "latent": {
             "dimensions": codes.shape[1],
@@ -194,14 +251,23 @@ def _write(
         network,
         config=dataclasses.asdict(recipe.train),
         seen=seen,
-        reader=state.reader,
+        reader=reader,
         instants=cohort.training.instant,
         patients=cohort.patients,
         provenance=provenance,
         card=model_card(provenance),
         overwrite=overwrite,
     )
-    return load_prior(str(output))
+    (output / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _kept(state: TrainState, config: TrainConfig) -> dict[str, int]:
+    """The step whose average was kept, where patience was limited."""
+    rows = [row for row in state.history if row["step"] <= config.n_steps]
+    if config.patience == 0 or not rows:
+        return {}
+    best = rows[-1 - since_best([mean_dice(row) for row in rows])]
+    return {"patience": config.patience, "kept_step": int(best["step"])}
 
 
 def _test_figures(state: TrainState, cohort: Cohort) -> dict[str, float] | None:

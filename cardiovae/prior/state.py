@@ -6,7 +6,7 @@ import copy
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import nn
@@ -14,9 +14,11 @@ from torch import nn
 from cardiovae.errors import ModelError
 from cardiovae.io.atomic import staged
 from cardiovae.prior.augment import AugmentConfig
+from cardiovae.prior.device import set_precision
 from cardiovae.prior.models import DEFAULT_MODEL, build_model
 from cardiovae.prior.network import ENCODER, Critic, ShapeModel
 from cardiovae.prior.pairs import AdaptConfig
+from cardiovae.prior.parallel import spread
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ class TrainConfig:
     warmup_steps: int = 200
     average: float = 0.998  # decay of the moving average of the weights, which is what is kept
     validate_every: int = 500
+    patience: int = 0  # validations without a better mean Dice that end the shapes; 0: none do
+    checkpoint_every: int = 100  # steps; besides, at every validation
+    precision: str = "float32"  # of the convolutions; "bfloat16" is faster on GPUs
     seed: int = 0
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -80,7 +85,8 @@ class TrainState:
 
     `network` is trained, `average` is the moving average of its weights; once the shapes are
     learned it stays, and `reader` is the average of what then learns errors. `critic` learns in
-    turns with the network, where the model has one.
+    turns with the network, where the model has one. `best` is the average that decoded the
+    validation shapes best so far, where patience is limited.
     """
 
     network: ShapeModel
@@ -91,26 +97,41 @@ class TrainState:
     reader: ShapeModel | None = None
     critic: Critic | None = None
     critic_optimizer: torch.optim.Optimizer | None = None
+    best: ShapeModel | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.network.parameters()).device
 
     def parts(self) -> dict[str, Any]:
         """What has a state of its own, by name; those that there are."""
-        names = ("network", "average", "reader", "critic", "optimizer", "critic_optimizer")
+        names = ("network", "average", "reader", "best", "critic", "optimizer", "critic_optimizer")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
-def start(config: TrainConfig) -> TrainState:
-    """The state before the first step."""
+def start(config: TrainConfig, device: torch.device | str = "cpu") -> TrainState:
+    """The state before the first step, on a device; the same numbers on every one."""
     with torch.random.fork_rng(devices=[]):  # the caller's random state is not ours to change
         torch.manual_seed(config.seed)
         network = new_model(config)
         average = new_model(config)
         critic = network.critic()
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = average.to(device)
     average.load_state_dict(network.state_dict())
+    _prepare(network, config)
     state = TrainState(network, average, _optimizer(network, config), 0, [], critic=critic)
     if critic is not None:
+        _prepare(critic.to(device), config)
         state.critic_optimizer = _optimizer(critic, config)
     return state
+
+
+def _prepare(network: ShapeModel | Critic, config: TrainConfig) -> None:
+    """Let the trunks work in the precision that is asked for, and on shares of batches."""
+    set_precision(network, network.trunks, config.precision)
+    spread(network, network.trunks)
 
 
 def new_model(config: TrainConfig) -> ShapeModel:
@@ -146,6 +167,12 @@ def _encoder_alone(network: ShapeModel) -> list[nn.Parameter]:
 
 def save_checkpoint(state: TrainState, path: Path, config: TrainConfig, data: str) -> None:
     """Write all of a run to `path`; `data` tells the training data from others."""
+    with staged(path, overwrite=True) as temporary:
+        write_state(state, temporary, config, data)
+
+
+def write_state(state: TrainState, to: Path | IO[bytes], config: TrainConfig, data: str) -> None:
+    """Write all of a run to a file, which need not be one on disk."""
     content: dict[str, Any] = {
         "config": repr(config),
         "data": data,
@@ -153,11 +180,15 @@ def save_checkpoint(state: TrainState, path: Path, config: TrainConfig, data: st
         "step": state.step,
         "history": state.history,
     }
-    with staged(path, overwrite=True) as temporary:
-        torch.save(content, temporary)
+    torch.save(content, to)
 
 
-def load_checkpoint(path: Path, config: TrainConfig, data: str | None = None) -> TrainState:
+def load_checkpoint(
+    path: Path,
+    config: TrainConfig,
+    data: str | None = None,
+    device: torch.device | str = "cpu",
+) -> TrainState:
     """The state of a run that was saved at `path`.
 
     Args:
@@ -165,12 +196,13 @@ def load_checkpoint(path: Path, config: TrainConfig, data: str | None = None) ->
         config: Settings it must have been made with.
         data: `ShapeTable.fingerprint` of the training shapes it must have been made from; None
             accepts any.
+        device: Where the networks shall be.
 
     Raises:
         ModelError: Not a checkpoint, or one of other settings or data.
     """
     try:
-        content = torch.load(path, weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
         made_with, made_from, parts = content["config"], content["data"], content["parts"]
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError) as error:
         raise ModelError(
@@ -182,7 +214,9 @@ def load_checkpoint(path: Path, config: TrainConfig, data: str | None = None) ->
             f"{path}: this checkpoint was made with other {what}; give another --output folder, "
             f"or the {what} it was made with"
         )
-    state = start(config)
+    state = start(config, device)
+    if "best" in parts:
+        state.best = copy.deepcopy(state.average)
     if "reader" in parts:
         begin_adapting(state, config)
     for name, part in state.parts().items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cardiovae.prior.network import N_CLASSES, Critic, Learned, ShapeNetwork
 from cardiovae.prior.objective import class_shares, kl_divergence
@@ -38,31 +38,47 @@ class AdversarialVAE(ShapeNetwork):
 class MaskCritic(Critic):
     """Scores patches of soft label maps: 1 where real, 0 where decoded."""
 
+    trunks = ("network",)
+
     def __init__(self, channels: int = 16) -> None:
         super().__init__()
         from monai.losses.adversarial_loss import PatchAdversarialLoss  # importing takes seconds
-        from monai.networks.nets.patchgan_discriminator import PatchDiscriminator
 
-        self.network = PatchDiscriminator(
-            spatial_dims=2, channels=channels, in_channels=N_CLASSES, num_layers_d=3
-        )
+        self.network = PatchScores(channels)
         self.loss = PatchAdversarialLoss(criterion="least_squares")
 
     def fooled(self, canvas: Tensor) -> Tensor:
         """How far decoded distances (N, 3, 128, 96) are from being taken for real; 0 is best."""
-        scores = self.network(class_shares(canvas))[-1]
+        scores = self.network(class_shares(canvas))
         loss: Tensor = self.loss(scores, target_is_real=True, for_discriminator=False)
         return loss
 
     def mistaken(self, canvas: Tensor, batch: Batch) -> Tensor:
         """Mean loss on decoded and on real maps, for the critic's own turn."""
-        real = self.network(batch.target)[-1]
-        decoded = self.network(class_shares(canvas.detach()))[-1]
+        real = self.network(batch.target)
+        decoded = self.network(class_shares(canvas.detach()))
         losses = [
             self.loss(real, target_is_real=True, for_discriminator=True),
             self.loss(decoded, target_is_real=False, for_discriminator=True),
         ]
         return torch.stack(losses).mean()
+
+
+class PatchScores(nn.Module):
+    """The last layer of a patch discriminator: scores of the patches of soft label maps."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        from monai.networks.nets.patchgan_discriminator import PatchDiscriminator
+
+        self.layers = PatchDiscriminator(
+            spatial_dims=2, channels=channels, in_channels=N_CLASSES, num_layers_d=3
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Scores (N, 1, rows, columns) of maps (N, 4, H, W)."""
+        scores: Tensor = self.layers(maps)[-1]
+        return scores
 
 
 MODEL = AdversarialVAE

@@ -40,6 +40,7 @@ class ConditionalVAE(ShapeNetwork):
     def learn(self, batch: Batch, weights: ObjectiveConfig, generator: torch.Generator) -> Learned:
         """Decode a draw of each posterior, the facts being told to both halves."""
         told = torch.rand((len(batch.instant), 2), generator=generator) >= WITHHELD
+        told = told.to(batch.instant.device)
         view = torch.where(told[:, 0], batch.view, torch.nan)
         instant = torch.where(told[:, 1], batch.instant, torch.nan)
         known = facts(view, instant, batch.inputs[:, 5:, 0, 0])
