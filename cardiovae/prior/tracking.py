@@ -58,7 +58,7 @@ def tracked(
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # or its import tells its makers
     from ignite.engine import Engine, Events
 
-    engine = Engine(lambda engine, batch: None)
+    engine: Any = Engine(lambda engine, batch: None)
     handlers = [] if tensorboard is None else [_tensorboard(tensorboard, engine)]
     handlers += [] if mlflow is None else [_mlflow(mlflow, run, settings, engine)]
     for handler in handlers:
