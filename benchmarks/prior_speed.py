@@ -42,10 +42,10 @@ from cardiovae.prior.codec import compose, decode, encode, native_distances, to_
 from cardiovae.prior.cohort import DataConfig, draw_phantoms
 from cardiovae.prior.folder import ShapePrior, load_prior
 from cardiovae.prior.grid import place
-from cardiovae.prior.models.ar_vae import AttributeVAE
+from cardiovae.prior.models import DEFAULT_MODEL, build_model
 from cardiovae.prior.shapes import build_shapes
 from cardiovae.prior.state import TrainConfig
-from cardiovae.prior.train import objective
+from cardiovae.prior.step import objective
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "explanation" / "speed.md"
@@ -75,7 +75,7 @@ def training_cases() -> list[Case]:
         ("plain", torch.contiguous_format),
         ("channels-last", torch.channels_last),
     ):
-        ours, peer = AttributeVAE(48, 32), PeerVAE()
+        ours, peer = build_model(DEFAULT_MODEL, 48, 32), PeerVAE()
         for network in (ours, peer):
             network.train().to(DEVICE, memory_format=layout)  # type: ignore[call-overload]
         step = _step(ours, lambda n=ours: objective(n, on_device, config.objective, random)[0])

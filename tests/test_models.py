@@ -21,7 +21,8 @@ from cardiovae.prior.augment import AugmentConfig, draw_batch
 from cardiovae.prior.folder import load_prior
 from cardiovae.prior.models import build_model, model_class, model_names, summary
 from cardiovae.prior.run import read_recipe, train_prior
-from cardiovae.prior.train import objective, train
+from cardiovae.prior.step import objective
+from cardiovae.prior.train import train
 
 PACKAGE = Path(cardiovae.__file__).parent
 LEARNED = [name for name in model_names() if model_class(name).learns_by_steps]
