@@ -18,6 +18,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import torch
 from lineage.entries import DATA, Entry, entries, make, read
 from lineage.figure import overview
@@ -27,7 +28,7 @@ from proof.cases import Settings
 from proof.pools import Pool, pool
 from proof.records import record
 from proof.trials import chosen
-from proof.versions import ROOT, cine_version, code_version, commit
+from proof.versions import ROOT, cine_version, commit, lineage_version
 
 from cardiovae.baselines.methods import correct_by
 from cardiovae.correction.config import correct_config
@@ -48,8 +49,6 @@ def run(entry: Entry, settings: Settings, version: str) -> None:
 
 def untouched(settings: Settings) -> dict[str, Pool]:
     """The broken masks as they came, by part."""
-    import numpy as np
-
     found = {}
     config = correct_config("default", ("n_samples=0",))
     for part in PARTS:
@@ -88,7 +87,7 @@ def main() -> None:
         scratch=str(ROOT / "out" / "quality"),
         cine_version=cine_version(),
     )
-    version = f"{code_version()}-{arguments.cines}-{arguments.seed}"
+    version = f"{lineage_version()}-{arguments.cines}-{arguments.seed}"
     masks = arguments.real / "camus224_dev.npz"
     asked = entries(arguments.folder, masks, arguments.data or DATA, arguments.seed)
     os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")  # the workers inherit it

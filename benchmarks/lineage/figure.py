@@ -29,7 +29,8 @@ def overview(found: Mapping[Entry, Mapping[str, Any]], path: Path) -> None:
                 points.append((float(dice), valid, entry.model))
         for x, y, model in points:
             panel.plot(x, y, "o", color="#0072B2")
-            panel.annotate(model, (x, y), (4, 4), textcoords="offset points", fontsize=8)
+            offset, side = _beside(x, y, points)
+            panel.annotate(model, (x, y), offset, textcoords="offset points", fontsize=8, ha=side)
         panel.set_title(f"trained on {NAMES[name]}", fontsize=10)
         panel.set_xlabel("Dice of encode-decode, mean of structures")
         panel.set_ylabel("Parzen draws that pass camus, %")
@@ -39,3 +40,14 @@ def overview(found: Mapping[Entry, Mapping[str, Any]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def _beside(
+    x: float, y: float, points: list[tuple[float, float, str]]
+) -> tuple[tuple[int, int], str]:
+    """Where a point's name goes so that those of its neighbors have room: left, above, below."""
+    near = sorted(p[:2] for p in points if abs(p[0] - x) < 0.004 and abs(p[1] - y) < 5)
+    if len(near) == 1:
+        return (4, 4), "left"
+    places = (((-5, -3), "right"), ((4, 4), "left"), ((4, -11), "left"))
+    return places[near.index((x, y)) % len(places)]

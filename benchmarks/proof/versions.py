@@ -44,6 +44,12 @@ def trial_version() -> str:
     return f"{code_version()[:8]}{_hash(own)[:8]}"
 
 
+def lineage_version() -> str:
+    """Hash of all that a figure of the lineage depends on."""
+    own = ("benchmarks/lineage/measure.py", "benchmarks/lineage/entries.py")
+    return f"{code_version()[:8]}{_hash(own)[:8]}"
+
+
 def image_version() -> str:
     """Hash of the code that draws hearts, images them, and trains the network."""
     return _hash(path for path in _files() if path.startswith(IMAGES))
