@@ -45,9 +45,12 @@ def overview(found: Mapping[Entry, Mapping[str, Any]], path: Path) -> None:
 def _beside(
     x: float, y: float, points: list[tuple[float, float, str]]
 ) -> tuple[tuple[int, int], str]:
-    """Where a point's name goes so that those of its neighbors have room: left, above, below."""
+    """Where a point's name goes so that those of its neighbors have room.
+
+    The leftmost of several is named on its left, the highest of the others above, the rest below.
+    """
     near = sorted(p[:2] for p in points if abs(p[0] - x) < 0.004 and abs(p[1] - y) < 5)
-    if len(near) == 1:
-        return (4, 4), "left"
-    places = (((-5, -3), "right"), ((4, 4), "left"), ((4, -11), "left"))
-    return places[near.index((x, y)) % len(places)]
+    if len(near) > 1 and (x, y) == near[0]:
+        return (-5, -3), "right"
+    highest = max(near[1:] or near, key=lambda p: p[1])
+    return ((4, 4) if (x, y) == highest else (4, -11)), "left"
