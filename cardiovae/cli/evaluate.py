@@ -74,12 +74,7 @@ def evaluate(
     seed: options.Seed = 0,
     labels: options.Labels = None,
     spacing: options.Spacing = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="DIR", rich_help_panel=options.OUTPUT, help="Where to."
-        ),
-    ] = DEFAULT_OUTPUT,
+    output: options.OutputFolder = DEFAULT_OUTPUT,
     json_lines: options.Json = False,
     overwrite: options.Overwrite = False,
 ) -> ExitCode:

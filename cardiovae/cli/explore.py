@@ -63,12 +63,7 @@ def explore(
     patient_pattern: options.PatientPattern = None,
     labels: options.Labels = None,
     spacing: options.Spacing = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="DIR", rich_help_panel=options.OUTPUT, help="Where to."
-        ),
-    ] = DEFAULT_OUTPUT,
+    output: options.OutputFolder = DEFAULT_OUTPUT,
     overwrite: options.Overwrite = False,
 ) -> ExitCode:
     """Write a page about the latent space of a prior: slide through it, and see the hearts.

@@ -66,6 +66,10 @@ Json = Annotated[
         "standard error.",
     ),
 ]
+OutputFolder = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="DIR", rich_help_panel=OUTPUT, help="Where to."),
+]
 Overwrite = Annotated[
     bool,
     typer.Option(

@@ -66,12 +66,7 @@ def population(
     spacing: options.Spacing = None,
     root: options.Root = None,
     allow_outside: options.AllowOutside = False,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="DIR", rich_help_panel=options.OUTPUT, help="Where to."
-        ),
-    ] = DEFAULT_OUTPUT,
+    output: options.OutputFolder = DEFAULT_OUTPUT,
     json_lines: options.Json = False,
     overwrite: options.Overwrite = False,
     workers: batching.Workers = None,
