@@ -25,6 +25,7 @@ LEARNED = (
     "cardiovae.correction",
     "cardiovae.baselines",
     "cardiovae.explore",
+    "cardiovae.uncertainty",
     "cardiovae.evaluation.likelihood",
     "cardiovae.evaluation.measure",
     "cardiovae.evaluation.overlap",
