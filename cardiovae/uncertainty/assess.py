@@ -20,7 +20,6 @@ from cardiovae.crisp.infer import crisp_doubt
 from cardiovae.errors import CardiovaeError
 from cardiovae.labels import Label
 from cardiovae.latent.mahalanobis import mahalanobis
-from cardiovae.opinion.infer import opinion_doubt
 from cardiovae.uncertainty.ejection import EjectionDoubt, ejection_doubt
 from cardiovae.uncertainty.errors import encoder_errors
 from cardiovae.uncertainty.experts import Experts
@@ -142,10 +141,6 @@ def _by_image(
         "crisp_dice": first.expected_dice,
     }
     image = first.pixel
-    if experts.opinion is not None:
-        second = opinion_doubt(experts.opinion, images, correction.sequence)
-        signals |= {"opinion": second.score, "opinion_dice": second.expected_dice}
-        image = second.pixel
     reasons = {f"frame {t}": why for t, why in enumerate(first.reasons) if why}
     return _Known(
         {**known.signals, **signals},

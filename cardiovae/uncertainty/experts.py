@@ -9,7 +9,6 @@ from typing import Any
 from cardiovae.calibration.record import FILE, Calibration, load_calibration
 from cardiovae.crisp.folder import Crisp, has_crisp, load_crisp
 from cardiovae.errors import ModelError
-from cardiovae.opinion.folder import Opinion, has_opinion, load_opinion
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.uncertainty.errors import CodeErrors, load_errors
 
@@ -23,14 +22,12 @@ class Experts:
         errors: Errors of codes measured on networks; None = the encoder's own width.
         calibration: Of this prior's doubt; None = intervals are not calibrated.
         crisp: Image and mask in one space; None = no image is asked.
-        opinion: A second look at the image; None = there is none, or no image is asked.
     """
 
     prior: ShapePrior
     errors: CodeErrors | None = None
     calibration: Calibration | None = None
     crisp: Crisp | None = None
-    opinion: Opinion | None = None
 
     def to_json(self) -> Mapping[str, Any] | None:
         """Name, source and patients of the calibration, for the record."""
@@ -62,5 +59,4 @@ def load_experts(prior: ShapePrior, *, by_image: bool) -> Experts:
         load_errors(prior),
         load_calibration(calibration) if calibration.is_file() else None,
         load_crisp(prior.folder) if by_image else None,
-        load_opinion(prior.folder) if by_image and has_opinion(prior.folder) else None,
     )
