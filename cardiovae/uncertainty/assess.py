@@ -15,11 +15,12 @@ from cardiovae.calibration.record import FrameJudgement
 from cardiovae.calibration.risk import look_rank
 from cardiovae.correction.blend import canvas_to_native
 from cardiovae.correction.config import DoubtConfig
-from cardiovae.correction.record import Correction
+from cardiovae.correction.record import FULL, Correction
 from cardiovae.crisp.infer import crisp_doubt
 from cardiovae.errors import CardiovaeError
 from cardiovae.labels import Label
 from cardiovae.latent.mahalanobis import mahalanobis
+from cardiovae.prior.grid import Placement
 from cardiovae.uncertainty.ejection import EjectionDoubt, ejection_doubt
 from cardiovae.uncertainty.errors import encoder_errors
 from cardiovae.uncertainty.experts import Experts
@@ -99,8 +100,9 @@ def _by_prior(
 ) -> _Known:
     scene = correction.scene
     if scene is None or correction.codes is None:
-        why = "no frame shows a heart" if correction.method == "full" else "a baseline has no code"
-        return _Known(known.signals, reasons={"posterior": why})
+        why = "no frame shows a heart" if correction.method == FULL else "a baseline has no code"
+        nothing = np.full(correction.original.labels.shape, np.nan, np.float32)
+        return _Known(known.signals, nothing, reasons={"posterior": why})
     errors = experts.errors or encoder_errors(scene.spread)
     found = hearts(correction.sequence, correction.codes, scene.placement, experts.prior)
     distances = mahalanobis(scene.codes, experts.prior.codes)
@@ -130,9 +132,7 @@ def _by_prior(
     return _Known({**known.signals, **signals}, entropy, None, beat, reasons)
 
 
-def _by_image(
-    known: _Known, correction: Correction, experts: Experts, images: Floats
-) -> _Known:
+def _by_image(known: _Known, correction: Correction, experts: Experts, images: Floats) -> _Known:
     assert experts.crisp is not None  # checked first of all
     first = crisp_doubt(experts.crisp, images, correction.sequence)
     signals = {
@@ -151,7 +151,7 @@ def _by_image(
     )
 
 
-def _entropy(seen: Spread, placement: object) -> Floats:
+def _entropy(seen: Spread, placement: Placement) -> Floats:
     """Entropy of the label at each native pixel, 0 to 1, shape (H, W, T)."""
     shares = np.clip(seen.shares, 1e-7, 1)
     entropy = -(shares * np.log(shares)).sum(1, keepdims=True) / math.log(shares.shape[1])
@@ -160,9 +160,7 @@ def _entropy(seen: Spread, placement: object) -> Floats:
     return np.ascontiguousarray(np.moveaxis(native.clip(0, 1).round(3), 0, 2))
 
 
-def _doubt(
-    known: _Known, correction: Correction, experts: Experts, config: DoubtConfig
-) -> Doubt:
+def _doubt(known: _Known, correction: Correction, experts: Experts, config: DoubtConfig) -> Doubt:
     """Signals turned into probabilities, intervals and an order to look at frames."""
     n_frames = correction.original.n_frames
     table = {name: known.signals.get(name, np.full(n_frames, math.nan)) for name in SIGNALS}
@@ -191,9 +189,7 @@ def _doubt(
     )
 
 
-def _judged(
-    table: dict[str, Values], experts: Experts, config: DoubtConfig
-) -> FrameJudgement:
+def _judged(table: dict[str, Values], experts: Experts, config: DoubtConfig) -> FrameJudgement:
     found = experts.calibration
     if found is None:
         unknown = np.full(len(table["crisp"]), math.nan)
@@ -231,9 +227,7 @@ def _areas(
     return np.stack([area, np.maximum(low, 0.0), high])
 
 
-def _ejection(
-    found: EjectionDoubt | None, experts: Experts, config: DoubtConfig
-) -> Interval:
+def _ejection(found: EjectionDoubt | None, experts: Experts, config: DoubtConfig) -> Interval:
     """The ejection fraction with its interval: calibrated where that is known how."""
     if found is None:
         return Interval()

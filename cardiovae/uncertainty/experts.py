@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cardiovae.calibration.record import FILE, Calibration, load_calibration
-from cardiovae.crisp.folder import Crisp, has_crisp, load_crisp
-from cardiovae.errors import ModelError
+from cardiovae.crisp.folder import Crisp, load_crisp
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.uncertainty.errors import CodeErrors, load_errors
 
@@ -37,26 +36,22 @@ class Experts:
         return {"name": found.name, "source": found.source, "n_patients": found.n_patients}
 
 
-def load_experts(prior: ShapePrior, *, by_image: bool) -> Experts:
+def load_experts(prior: ShapePrior, *, by_image: bool, crisp: str = "") -> Experts:
     """Everything about doubt that a prior's folder holds.
 
     Args:
         prior: The prior.
         by_image: Whether images will be shown.
+        crisp: Another model of images, by name or folder; "" = that in the prior's folder.
 
     Raises:
-        ModelError: Images will be shown and the folder has no model of them, or a file is damaged.
+        ModelError: Images will be shown and there is no model of them, or a file is damaged.
         ConfigError: The calibration is not one.
     """
     calibration = prior.folder / FILE
-    if by_image and not has_crisp(prior.folder):
-        raise ModelError(
-            f"prior '{prior.name}': has no model of images in {prior.folder}; train one with "
-            "'cardiovae uncertainty train', or ask for --uncertainty posterior"
-        )
     return Experts(
         prior,
         load_errors(prior),
         load_calibration(calibration) if calibration.is_file() else None,
-        load_crisp(prior.folder) if by_image else None,
+        load_crisp(crisp or str(prior.folder)) if by_image else None,
     )

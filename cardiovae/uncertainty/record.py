@@ -70,8 +70,10 @@ class Doubt:
         lv_area_mm2: LV area of each frame with its interval, shape (3, T): value, low, high.
         ef: Ejection fraction in percent.
         ejection: What it rests on; None without a posterior.
-        posterior: Entropy at each pixel, 0 to 1, shape (H, W, T); None without a posterior.
-        image: Doubt at each pixel by the image, 0 to 1, shape (H, W, T); None without images.
+        posterior: Entropy at each pixel, 0 to 1, shape (H, W, T), NaN where no frame shows a
+            heart; None without a posterior.
+        image: Doubt at each pixel by the image, 0 to 1, shape (H, W, T), NaN in frames without a
+            heart; None without images.
         calibration: Name, source and patients of the calibration; None = not calibrated.
         reasons: Why something is missing.
     """
