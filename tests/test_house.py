@@ -23,6 +23,7 @@ LEARNED = (
     "cardiovae.prior",
     "cardiovae.bank",
     "cardiovae.correction",
+    "cardiovae.crisp",
     "cardiovae.baselines",
     "cardiovae.explore",
     "cardiovae.uncertainty",

@@ -72,7 +72,7 @@ class Corrector:
         rng = np.random.default_rng(self.seed)  # one per file: no result depends on the others
         method = "identity" if task.keep else self.method
         prior, bank = models(method, self.prior, self.device)
-        found = correct_by(method, sequence, prior, bank, self.config, rng=rng, seed=self.seed)
+        found = correct_by(method, sequence, prior, bank, self.config, seed=self.seed)
         write_results(target, found, like, overwrite=self.overwrite)
         full = found.to_json()
         record = {
