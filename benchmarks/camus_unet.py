@@ -63,7 +63,7 @@ class Training:
         seed: Of weights, order, augmentation and dropout.
     """
 
-    cycles: tuple[tuple[int, float], ...] = ((45, 3e-3), (25, 1.5e-3))
+    cycles: tuple[tuple[int, float], ...] = ((45, 3e-3), (15, 1e-3))
     batch: int = 8
     dropout: float = 0.1
     snapshots: tuple[int, ...] = (1, 2, 3, 4, 6, 10, 20, 30, 45)

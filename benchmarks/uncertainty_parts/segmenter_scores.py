@@ -2,14 +2,13 @@
 
     PYTHONPATH=benchmarks python -m uncertainty_parts.segmenter_scores ../shared/data
 
-Computes every level for the parts "val" and "test" and keeps it in `out/uncertainty/segmenter/`,
+Computes every level for the parts "test" and "val" and keeps it in `out/uncertainty/segmenter/`,
 which git ignores; the networks are trained first, where that was not done.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -17,22 +16,33 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from camus_unet import Images, Training, as_input, images_of, logits, overlap, say, trained
+from camus_unet import (
+    Images,
+    Training,
+    as_input,
+    images_of,
+    logits,
+    overlap,
+    say,
+    snapshot_path,
+    trained,
+)
 from network_errors import degraded
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cardiovae.io.atomic import staged
+from cardiovae.io.digest import file_sha256
 from cardiovae.uncertainty.segmenter import SegmenterDoubt, doubt_by_foreground, segmenter_doubt
 
 FOLDER = Path(__file__).resolve().parents[2] / "out" / "uncertainty" / "segmenter"
-# Epochs of the networks of the ensemble, a snapshot ensemble (Huang et al., ICLR 2017) in that the
-# last two end a cycle of learning rates each; the last of them is the network that is measured.
+# Epochs of the networks of the ensemble, a snapshot ensemble (Huang et al., ICLR 2017) in that all
+# are of one run; the last of them is the network that is measured.
 # In the level "degraded" it is the images that are worse.
-LEVELS = {"early": (1, 2), "middle": (6, 10), "last": (45, 70), "degraded": (45, 70)}
+LEVELS = {"last": (30, 45), "degraded": (30, 45), "middle": (6, 10), "early": (1, 2)}
 METHODS = ("entropy", "mc-dropout", "tta", "ensemble", "edge")
 N_PASSES = 10
-PARTS = ("val", "test")
+PARTS = ("test", "val")
 SCHEME = 1  # raise where the meaning of the cached arrays changes
 
 
@@ -74,11 +84,11 @@ def segmenter_scores(data: Path, level: str, part: str = "test") -> SegmenterSco
     """
     given = images_of(data, part)
     seen = given.images if level != "degraded" else degraded_images(given)
-    path = FOLDER / f"{part}-{level}-{_key()}.npz"
+    path = FOLDER / f"{part}-{level}-{_key(data, level)}.npz"
     if not path.exists():
         arrays = _computed(data, level, seen)
         with staged(path) as place:
-            np.savez_compressed(place, **arrays)
+            np.savez(place, **arrays)
     with np.load(path) as kept:
         kinds = {kind: {} for kind in ("pixel", "score")}
         for name in kept.files:
@@ -106,10 +116,13 @@ def degraded_images(given: Images) -> NDArray[np.uint8]:
     return found
 
 
-def _key() -> str:
-    """Of all that the arrays depend on, but the code."""
-    asked = [dataclasses.asdict(Training()), LEVELS, METHODS, N_PASSES, SCHEME]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
+def _key(data: Path, level: str) -> str:
+    """Of all that the arrays depend on, but the code: the very weights, and how they are used."""
+    for epoch in LEVELS[level]:
+        trained(data, Training(), epoch)
+    weights = [file_sha256(snapshot_path(Training(), epoch)) for epoch in LEVELS[level]]
+    asked = json.dumps([weights, METHODS, N_PASSES, SCHEME])
+    return hashlib.sha256(asked.encode()).hexdigest()[:8]
 
 
 def _computed(data: Path, level: str, images: NDArray[np.uint8]) -> dict[str, NDArray[np.generic]]:
@@ -148,8 +161,8 @@ def main() -> None:
     parser.add_argument("--level", action="append", choices=LEVELS, help="only these")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for level in arguments.level or LEVELS:
-        for part in PARTS:
+    for part in PARTS:
+        for level in arguments.level or LEVELS:
             found = segmenter_scores(arguments.data, level, part)
             say(f"{part} {level}: Dice {overlap(found.labels, found.truth)}")
 
