@@ -23,10 +23,14 @@ from cardiovae.cli.manifest import build, manifest, verify
 from cardiovae.cli.population import population
 from cardiovae.cli.report import report
 from cardiovae.cli.train import train
+from cardiovae.cli.uncertainty import uncertainty
+from cardiovae.cli.uncertainty_evaluate import evaluate as evaluate_uncertainty
 
 EPILOG = (
     "Exit codes: " + "; ".join(f"{code.value} {text}" for code, text in MEANINGS.items()) + "."
 )
+
+SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 class _Verb(TyperCommand):
@@ -82,22 +86,26 @@ def cardiovae(
 
 def _build() -> typer.Typer:
     """The command with its verbs, in the order of the help."""
-    settings = {"help_option_names": ["-h", "--help"]}
     app = typer.Typer(
         name="cardiovae",
         cls=_Verbs,
         epilog=EPILOG,
-        context_settings=settings,
+        context_settings=SETTINGS,
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True, help=_reflowed(cardiovae))(cardiovae)
-    group = typer.Typer(cls=_Verbs, context_settings=settings)
-    group.callback(invoke_without_command=True, help=_reflowed(manifest))(manifest)
-    for home, verbs in ((app, VERBS), (group, (build, verify))):
-        for verb in verbs:
-            home.command(cls=_Verb, help=_reflowed(verb), context_settings=settings)(verb)
-    app.add_typer(group, name="manifest")
+    _add_verbs(app, VERBS)
+    for about, verbs in GROUPS.items():
+        group = typer.Typer(cls=_Verbs, context_settings=SETTINGS)
+        group.callback(invoke_without_command=True, help=_reflowed(about))(about)
+        _add_verbs(group, verbs)
+        app.add_typer(group, name=about.__name__)
     return app
+
+
+def _add_verbs(home: typer.Typer, verbs: tuple[Callable[..., ExitCode], ...]) -> None:
+    for verb in verbs:
+        home.command(cls=_Verb, help=_reflowed(verb), context_settings=SETTINGS)(verb)
 
 
 def _reflowed(function: Callable[..., Any]) -> str:
@@ -119,5 +127,10 @@ VERBS: tuple[Callable[..., ExitCode], ...] = (
     explore,
     info,
 )
+
+GROUPS: dict[Callable[..., None], tuple[Callable[..., ExitCode], ...]] = {
+    manifest: (build, verify),
+    uncertainty: (evaluate_uncertainty,),
+}
 
 app = _build()

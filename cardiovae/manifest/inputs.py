@@ -23,6 +23,9 @@ from cardiovae.sequence import EchoSequence
 RECORD = "audit.json"
 """Written last by `cardiovae correct`: beside it lie results, not inputs."""
 
+MAPS = ("uncertainty", "uncertainty_crisp")
+"""How it calls maps of doubt, which are no label maps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -191,7 +194,7 @@ def _plain(argument: str, *, results: bool) -> Found:
 def _is_input(path: Path, *, results: bool) -> bool:
     if not (path.parent / RECORD).exists():
         return True
-    return stem(path) != "uncertainty" and (results or stem(path) != "labels")
+    return stem(path) not in MAPS and (results or stem(path) != "labels")
 
 
 def _distinct(listed: Sequence[Input]) -> dict[str, Input]:
