@@ -1,1 +1,1 @@
-"""The parts of `benchmarks/uncertainty.py`."""
+"""Parts of benchmarks/uncertainty.py: what is measured, and how it is shown."""
