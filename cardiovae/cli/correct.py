@@ -282,7 +282,7 @@ def _with_doubt(
         asked = "both"
     doubt = settings.uncertainty if asked is None else replace(settings.uncertainty, method=asked)
     if method != FULL:  # a baseline has no codes to draw samples around
-        doubt = replace(doubt, method="crisp" if doubt.by_image else "none")
+        doubt = replace(doubt, method="crisp" if doubt.by_image else "none", guided=False)
     if doubt.by_image != (images is not None):
         raise ConfigError(
             f"--uncertainty {doubt.method}: "

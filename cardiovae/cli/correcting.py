@@ -16,6 +16,9 @@ from cardiovae.cli.results import Target, full_record, require_free, write_resul
 from cardiovae.errors import ConfigError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cardiovae.bank import LatentBank
     from cardiovae.correction.config import CorrectConfig
     from cardiovae.correction.record import Correction
@@ -76,8 +79,17 @@ class Corrector:
         sequence, like = open_sequence(task.path, **vars(task.reading))
         method = "identity" if task.keep else self.method
         prior, bank = models(method, self.prior, self.device)
-        found = correct_by(method, sequence, prior, bank, self.config, seed=self.seed)
-        doubt = None if task.keep else self._doubt(found, task.source)
+        images = self._images(task.source, sequence)
+        distrust = None
+        if self.config.uncertainty.guided and images is not None:
+            from cardiovae.uncertainty.guide import image_distrust
+
+            distrust = image_distrust(sequence, self._experts(), images)
+        found = correct_by(
+            method, sequence, prior, bank, self.config, seed=self.seed, distrust=distrust
+        )
+        alone = target.record is None  # the labels alone are wanted
+        doubt = None if task.keep or alone else self._doubt(found, images)
         write_results(target, found, doubt, like, overwrite=self.overwrite)
         full = full_record(found, doubt)
         record = {
@@ -101,20 +113,28 @@ class Corrector:
             told=json.dumps({**full, "output": str(target.place)}, allow_nan=False),
         )
 
-    def _doubt(self, found: Correction, source: str) -> Doubt | None:
+    def _images(self, source: str, sequence: EchoSequence) -> NDArray[np.float32] | None:
+        """The images of an input; None where they are not asked."""
+        if not self.config.uncertainty.by_image:
+            return None
+        from cardiovae.crisp.files import load_image
+
+        return load_image(self.images[source], sequence)
+
+    def _experts(self) -> Experts:
+        return experts(self.prior, self.device, self.crisp, self.config.uncertainty.by_image)
+
+    def _doubt(self, found: Correction, images: NDArray[np.float32] | None) -> Doubt | None:
         """What is in doubt about a result; None where nothing was asked."""
         asked = self.config.uncertainty
         if asked.method == "none":
             return None
         import numpy as np
 
-        from cardiovae.crisp.files import load_image
         from cardiovae.uncertainty.assess import assess
 
-        images = load_image(self.images[source], found.original) if asked.by_image else None
         rng = np.random.default_rng(self.seed)  # one per file: no result depends on the others
-        known = experts(self.prior, self.device, self.crisp, asked.by_image)
-        return assess(found, known, asked, rng=rng, images=images)
+        return assess(found, self._experts(), asked, rng=rng, images=images)
 
 
 @functools.lru_cache(maxsize=2)

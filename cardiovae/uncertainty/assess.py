@@ -20,6 +20,7 @@ from cardiovae.crisp.infer import crisp_doubt
 from cardiovae.errors import CardiovaeError
 from cardiovae.labels import Label
 from cardiovae.latent.mahalanobis import mahalanobis
+from cardiovae.opinion.infer import opinion_doubt
 from cardiovae.prior.grid import Placement
 from cardiovae.uncertainty.ejection import ejection_doubt
 from cardiovae.uncertainty.errors import encoder_errors
@@ -148,6 +149,10 @@ def _by_image(known: _Known, correction: Correction, experts: Experts, images: F
         "crisp_dice": first.expected_dice,
     }
     image = first.pixel
+    if experts.opinion is not None:
+        second = opinion_doubt(experts.opinion, images, correction.sequence)
+        signals |= {"opinion": second.score, "opinion_dice": second.expected_dice}
+        image = second.pixel
     reasons = {f"frame {t}": why for t, why in enumerate(first.reasons) if why}
     return _Known(
         {**known.signals, **signals},

@@ -8,6 +8,7 @@ from typing import Any
 
 from cardiovae.calibration.record import FILE, Calibration, load_calibration
 from cardiovae.crisp.folder import Crisp, load_crisp
+from cardiovae.opinion.folder import SUBFOLDER, Opinion, load_opinion
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.uncertainty.errors import CodeErrors, load_errors
 
@@ -21,12 +22,14 @@ class Experts:
         errors: Errors of codes measured on networks; None = the encoder's own width.
         calibration: Of this prior's doubt; None = intervals are not calibrated.
         crisp: Image and mask in one space; None = no image is asked.
+        opinion: A second look at the image; None = there is none, or no image is asked.
     """
 
     prior: ShapePrior
     errors: CodeErrors | None = None
     calibration: Calibration | None = None
     crisp: Crisp | None = None
+    opinion: Opinion | None = None
 
     def to_json(self) -> Mapping[str, Any] | None:
         """Name, source and patients of the calibration, for the record."""
@@ -48,10 +51,11 @@ def load_experts(prior: ShapePrior, *, by_image: bool, crisp: str = "") -> Exper
         ModelError: Images will be shown and there is no model of them, or a file is damaged.
         ConfigError: The calibration is not one.
     """
-    calibration = prior.folder / FILE
+    calibration, second = prior.folder / FILE, prior.folder / SUBFOLDER
     return Experts(
         prior,
         load_errors(prior),
         load_calibration(calibration) if calibration.is_file() else None,
         load_crisp(crisp or str(prior.folder)) if by_image else None,
+        load_opinion(str(prior.folder)) if by_image and second.is_dir() else None,
     )
