@@ -16,17 +16,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiovae.calibration.association import absolute_pearson, mutual_information
 from cardiovae.crisp.folder import Crisp, load_crisp
 from cardiovae.crisp.images import gray_levels
 from cardiovae.crisp.infer import crisp_doubt
 from cardiovae.crisp.kernel import concentration, kernel_width, published_concentration
 from cardiovae.crisp.search import SearchConfig
 from cardiovae.io.content import view_from_name
+from cardiovae.labels import STRUCTURES
+from cardiovae.prior.fidelity import dice
 from cardiovae.sequence import EchoSequence
 
 LEVELS = ("ep2", "ep4", "ep10", "shift")
 OUT = Path("out/uncertainty")
-BINS = 10
 VARIANTS = {
     "ours": {},
     "estimator": {"kernel": "estimator", "measure": "published"},
@@ -102,19 +104,10 @@ def _measured(data: Path, crisp: Crisp, search: SearchConfig, every: int) -> Cri
                 ("dice", _dice(prediction, truth)),
                 ("maps", np.rint(255 * np.nan_to_num(pixel)).astype(np.uint8)),
                 ("errors", wrong.sum()),
-                ("information", information(wrong, np.nan_to_num(pixel))),
+                ("information", mutual_information(wrong, np.nan_to_num(pixel))),
             ):
                 found[key][-1].append(value)
     return CrispScores(**{name: np.array(values) for name, values in found.items()})
-
-
-def information(wrong: NDArray[np.bool_], doubt: NDArray[np.floating]) -> float:
-    """Mutual information in nats of errors and doubt of one frame, histogram of 10 x 10 bins."""
-    counts, _, _ = np.histogram2d(wrong.ravel().astype(float), doubt.ravel(), bins=BINS)
-    joint = counts / counts.sum()
-    apart = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
-    there = joint > 0
-    return float((joint[there] * np.log(joint[there] / apart[there])).sum())
 
 
 def largest_information(share: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -123,11 +116,9 @@ def largest_information(share: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _dice(found: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
-    scores = []
-    for structure in (1, 2, 3):
-        a, b = found == structure, truth == structure
-        scores.append(2 * (a & b).sum() / max(a.sum() + b.sum(), 1))
-    return float(np.mean(scores))
+    return float(
+        np.mean([dice(found == structure, truth == structure) for structure in STRUCTURES])
+    )
 
 
 def table(scores: CrispScores) -> list[str]:
@@ -137,7 +128,7 @@ def table(scores: CrispScores) -> list[str]:
         part = {key: getattr(scores, key)[levels].ravel() for key in vars(scores) if key != "maps"}
         known = np.isfinite(part["score"])
         corr = [
-            abs(np.corrcoef(part[key][known], part["dice"][known])[0, 1])
+            absolute_pearson(part[key], part["dice"])
             for key in ("score", "expected_dice", "cosine")
         ]
         weight = part["errors"]
