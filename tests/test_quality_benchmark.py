@@ -15,7 +15,7 @@ import pytest
 
 from cardiovae.baselines.methods import correct_by
 from cardiovae.correction.config import correct_config
-from cardiovae.evaluation.bootstrap import Interval
+from cardiovae.intervals.bootstrap import Interval
 from cardiovae.phantom.heart import draw_heart, draw_parameters
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"

@@ -21,7 +21,6 @@ from cardiovae.audit.criteria import criteria
 from cardiovae.bank import JUDGED, judged, load_bank
 from cardiovae.correction.config import correct_config
 from cardiovae.correction.correct import correct_sequence
-from cardiovae.evaluation.bootstrap import Interval, mean_by_patient
 from cardiovae.evaluation.likelihood import bound
 from cardiovae.evaluation.reconstruction import reconstruction
 from cardiovae.evaluation.validity import (
@@ -31,6 +30,7 @@ from cardiovae.evaluation.validity import (
     mean_of_pairs,
     share_of_draws,
 )
+from cardiovae.intervals.bootstrap import Interval, mean_by_patient
 from cardiovae.labels import STRUCTURES
 from cardiovae.latent.density import fit_parzen
 from cardiovae.latent.disentanglement import disentanglement

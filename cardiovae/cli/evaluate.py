@@ -153,7 +153,8 @@ def _pairing(
 
 def _measure(run: Run, path: Path) -> bool:
     """Measure one pair; whatever is wrong with it becomes its row."""
-    from cardiovae.evaluation.measure import measure_pair, read_pair
+    from cardiovae.evaluation.grids import read_pair
+    from cardiovae.evaluation.measure import measure_pair
     from cardiovae.evaluation.results import sequence_rows
 
     pair = run.pairs[path]
@@ -183,10 +184,10 @@ def _write(
     import numpy as np
 
     from cardiovae.evaluation import results
-    from cardiovae.evaluation.bootstrap import N_RESAMPLES
     from cardiovae.evaluation.record import Origin, evaluation_record
     from cardiovae.evaluation.summary import summarize
     from cardiovae.evaluation.tables import kinds
+    from cardiovae.intervals.bootstrap import N_RESAMPLES
     from cardiovae.io import write_text
     from cardiovae.io.tables import parquet_available, write_table
     from cardiovae.report.evaluation import write_evaluation
@@ -217,7 +218,7 @@ def _write(
 
 def _worst_maps(run: Run, summary: Summary) -> list[dict[str, Any]]:
     """The label maps of the worst frames, read again: a whole cohort need not stay in memory."""
-    from cardiovae.evaluation.measure import read_pair
+    from cardiovae.evaluation.grids import read_pair
 
     maps = []
     for worst in summary.worst:
