@@ -1,0 +1,1 @@
+"""Parts of the comparison of ways to tell where label maps are wrong."""
