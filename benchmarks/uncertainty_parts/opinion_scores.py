@@ -159,7 +159,9 @@ def dice_of(found: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.fl
     return np.array(scores, np.float64)
 
 
-def figures(scores: OpinionScores, predicted: NDArray[np.uint8], truth: NDArray[np.uint8]):
+def figures(
+    scores: OpinionScores, predicted: NDArray[np.uint8], truth: NDArray[np.uint8]
+) -> dict[str, float]:
     """Figures of some predictions (N, 224, 224), given their scores, by name.
 
     Args:
@@ -197,7 +199,10 @@ def table(data: Path, scores: OpinionScores, every: int = 1) -> list[str]:
     truth = frames["masks"][predictions["index"][::every]]
     labels = np.stack([predictions[level][::every] for level in LEVELS])
     lines: list[str] = []
-    for name, levels in (("pooled", range(len(LEVELS))), *((n, [i]) for i, n in enumerate(LEVELS))):
+    for name, levels in (
+        ("pooled", range(len(LEVELS))),
+        *((n, [i]) for i, n in enumerate(LEVELS)),
+    ):
         parts = {
             key: np.concatenate([value[i] for i in levels])
             if key != "patients"

@@ -46,9 +46,9 @@ def model_card(provenance: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def license_text(provenance: Mapping[str, Any]) -> str:
+def license_text(provenance: Mapping[str, Any], what: str = "weights and the library") -> str:
     """Under which license the weights are, and what is to be cited."""
-    text = f"License of the weights and the library: {provenance['license']}."
+    text = f"License of the {what}: {provenance['license']}."
     if provenance.get("citation"):
         text += f"\n\nWhoever uses this model cites: {provenance['citation']}"
     return text

@@ -35,13 +35,13 @@ def model_card(provenance: Mapping[str, Any]) -> str:
         "## Intended use",
         INTENDED_USE,
         "## License and citation",
-        license_text(provenance),
+        license_text(provenance, "weights"),
         "## Training data",
         data_text(provenance["data"]),
         "## Training",
         _training(provenance),
         "## Figures",
-        _figures(provenance["validation"]),
+        _figures(provenance),
         "## Limits",
         LIMITS,
     ]
@@ -66,11 +66,15 @@ def _training(provenance: Mapping[str, Any]) -> str:
     )
 
 
-def _figures(figures: Mapping[str, float | None]) -> str:
+def _figures(provenance: Mapping[str, Any]) -> str:
     """A table of the figures on patients that were not trained on."""
+    figures: Mapping[str, float | None] = provenance["validation"]
+    shown = "truths, most of them with simulated damage, as there are no predictions of these"
+    if provenance["data"]["predictions"]["val"]:
+        shown = "predictions, truths with simulated damage and truths, as in training"
     cells = ["not measurable" if v is None else f"{v:.3f}" for v in figures.values()]
     return (
-        "Patients of the part `val`, drawn as in training. `loss_judged`: cross-entropy; "
+        f"Patients of the part `val`: {shown}. `loss_judged`: cross-entropy; "
         "`dice_true`, `dice_expected`: mean Dice of the labels shown, and as expected; "
         "`dice_error`: mean absolute difference of the two per frame; `pearson`: their "
         "correlation.\n\n"
