@@ -73,7 +73,7 @@ def crisp_doubt(
     placement = place(labels, sequence.spacing_mm)
     n = sequence.n_frames
     pixel, numbers = np.full(labels.shape, np.nan, np.float32), np.full((3, n), np.nan)
-    found = [t for t in range(n) if _has_heart(sequence.frame(t))]
+    found = [t for t in range(n) if has_heart(sequence.frame(t))]
     if placement is not None and found:
         chosen = labels[:, :, found]
         likely, total = masks_that_fit(crisp, images[:, :, found], placement, search)
@@ -215,5 +215,6 @@ def _expected_dice(
     return float(np.nanmean(found)) if np.isfinite(found).any() else math.nan
 
 
-def _has_heart(frame: NDArray[np.uint8]) -> bool:
+def has_heart(frame: NDArray[np.uint8]) -> bool:
+    """Whether a frame has an LV or a myocardium, so that it can be placed."""
     return bool(((frame == Label.LV) | (frame == Label.MYO)).any())

@@ -72,7 +72,7 @@ class PairTable:
 
 @dataclass(frozen=True, eq=False)
 class NamedFrame:
-    """A label map (H, W) of a name, with the distance of its pixels along (rows, columns)."""
+    """One label map (H, W) of a file, and how it is named."""
 
     name: str
     labels: NDArray[np.uint8]
@@ -102,9 +102,9 @@ def load_pairs(
         FileError: Absent or damaged files, or a prediction without its reference.
         ModelError: No usable pair.
     """
-    truth = {frame.name: frame for frame in read_frames(data, config.labels)}
+    truth = {frame.name: frame for frame in frames_of(data, config.labels)}
     chosen = []
-    for frame in read_frames(errors, config.labels):
+    for frame in frames_of(errors, config.labels):
         if patient_of(frame.name, config.patient) not in patients:
             continue
         found = truth.get(frame.name)
@@ -124,16 +124,17 @@ def load_pairs(
     return PairTable(*(np.stack(parts) for parts in zip(*items, strict=True)))
 
 
-def read_frames(source: str, labels: str | None) -> Iterator[NamedFrame]:
-    """Frames of an `.npz` or of label map files, one after another.
+def frames_of(source: str, labels: str | None) -> Iterator[NamedFrame]:
+    """Label maps of an `.npz` of frames or of label map files, one after another.
 
     Args:
-        source: Path of the file or folder.
+        source: An `.npz` with `masks`, `names` and `spacing_mm`, or a folder or pattern of files,
+            whose frames are named `<file>#<number>`.
         labels: Label scheme of label map files; None infers it.
 
     Raises:
-        FileError: It is absent or damaged.
-        ModelError: A file does not know its pixel spacing.
+        FileError: Absent or damaged.
+        ModelError: A file without pixel spacing.
     """
     path = Path(source)
     if path.suffix != ".npz":

@@ -20,7 +20,7 @@ from cardiovae.latent.mahalanobis import mahalanobis
 from cardiovae.prior.cohort import DataConfig, patient_of
 from cardiovae.prior.codec import encode, to_canvas
 from cardiovae.prior.folder import ShapePrior
-from cardiovae.prior.pairs import NamedFrame, read_frames
+from cardiovae.prior.pairs import NamedFrame, frames_of
 from cardiovae.sequence import EchoSequence
 from cardiovae.uncertainty.errors import CodeErrors, estimate_errors
 
@@ -58,7 +58,7 @@ def measure_errors(
         FileError: Absent or damaged files.
         ModelError: A prediction has no reference, or no sequence has two frames.
     """
-    truth = {frame.name: frame for frame in read_frames(data, config.labels)}
+    truth = {frame.name: frame for frame in frames_of(data, config.labels)}
     chosen = _chosen(predictions, config, patients, most, rng)
     rows = []
     for number, (sequence, frame) in enumerate(chosen):
@@ -90,7 +90,7 @@ def _chosen(
 ) -> list[tuple[str, NamedFrame]]:
     """Predictions of whole sequences, each with the name of its sequence and network."""
     groups: dict[str, list[NamedFrame]] = {}
-    for name, frame in _named(read_frames(predictions, config.labels)):
+    for name, frame in _named(frames_of(predictions, config.labels)):
         if patients is None or patient_of(frame.name, config.patient) in patients:
             groups.setdefault(name, []).append(frame)
     names = sorted(groups)
