@@ -24,12 +24,13 @@ from cardiovae.cli.population import population
 from cardiovae.cli.report import report
 from cardiovae.cli.train import train
 from cardiovae.cli.uncertainty import uncertainty
-from cardiovae.cli.uncertainty_evaluate import evaluate as evaluate_uncertainty
+from cardiovae.cli.uncertainty_evaluate import evaluate as uncertainty_evaluate
+from cardiovae.cli.uncertainty_train import train as uncertainty_train
 
 EPILOG = (
     "Exit codes: " + "; ".join(f"{code.value} {text}" for code, text in MEANINGS.items()) + "."
 )
-
+Verbs = tuple[Callable[..., ExitCode], ...]
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -94,16 +95,16 @@ def _build() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True, help=_reflowed(cardiovae))(cardiovae)
-    _add_verbs(app, VERBS)
-    for about, verbs in GROUPS.items():
-        group = typer.Typer(cls=_Verbs, context_settings=SETTINGS)
-        group.callback(invoke_without_command=True, help=_reflowed(about))(about)
-        _add_verbs(group, verbs)
-        app.add_typer(group, name=about.__name__)
+    _add(app, VERBS)
+    for group, verbs in GROUPS:
+        home = typer.Typer(cls=_Verbs, context_settings=SETTINGS)
+        home.callback(invoke_without_command=True, help=_reflowed(group))(group)
+        _add(home, verbs)
+        app.add_typer(home, name=group.__name__)
     return app
 
 
-def _add_verbs(home: typer.Typer, verbs: tuple[Callable[..., ExitCode], ...]) -> None:
+def _add(home: typer.Typer, verbs: Verbs) -> None:
     for verb in verbs:
         home.command(cls=_Verb, help=_reflowed(verb), context_settings=SETTINGS)(verb)
 
@@ -114,7 +115,7 @@ def _reflowed(function: Callable[..., Any]) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-VERBS: tuple[Callable[..., ExitCode], ...] = (
+VERBS: Verbs = (
     correct,
     audit,
     report,
@@ -127,10 +128,9 @@ VERBS: tuple[Callable[..., ExitCode], ...] = (
     explore,
     info,
 )
-
-GROUPS: dict[Callable[..., None], tuple[Callable[..., ExitCode], ...]] = {
-    manifest: (build, verify),
-    uncertainty: (evaluate_uncertainty,),
-}
+GROUPS: tuple[tuple[Callable[..., None], Verbs], ...] = (
+    (manifest, (build, verify)),
+    (uncertainty, (uncertainty_train, uncertainty_evaluate)),
+)
 
 app = _build()

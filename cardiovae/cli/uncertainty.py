@@ -1,4 +1,4 @@
-"""`cardiovae uncertainty`: the verbs about stated doubt."""
+"""`cardiovae uncertainty`: the group of verbs about doubt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cardiovae.cli.exits import ExitCode
 
 
 def uncertainty(context: typer.Context) -> None:
-    """Doubt in segmentations: learn to state it, and judge how well it was stated."""
+    """Doubt of label maps: train what measures it from images, and judge how good it is."""
     if context.invoked_subcommand is None:
         print(context.get_help())
         raise typer.Exit(ExitCode.USAGE)
