@@ -17,7 +17,7 @@ from cardiovae.cli.cases import Cases, Tally, find_cases, report_unmatched, run_
 from cardiovae.cli.correcting import Corrector, Device
 from cardiovae.cli.decisions import Decision, read_decisions
 from cardiovae.cli.exits import ExitCode
-from cardiovae.cli.images import NO_IMAGES, find_images
+from cardiovae.cli.images import find_images
 from cardiovae.cli.planning import Plan
 from cardiovae.cli.results import plan_targets
 from cardiovae.cli.screen import Screen
@@ -192,7 +192,7 @@ def correct(
     tasks = _tasks(cases, how, decisions, screen)
     tasks = list(batching.shard_of(tasks, *part)) if part else tasks
     several = len(cases.paths) > 1
-    seen = NO_IMAGES
+    seen: dict[str, Path] = {}
     if images is not None and settings.uncertainty.by_image:
         seen = find_images({task.source: task.path for task in tasks}, images)
     corrector = Corrector(

@@ -6,13 +6,12 @@ import functools
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cardiovae.baselines.methods import FULL, WITHOUT_PRIOR
 from cardiovae.cli.auditing import Done, Task, head, line_of, settled
-from cardiovae.cli.images import NO_IMAGES
 from cardiovae.cli.results import Target, full_record, require_free, write_results
 from cardiovae.errors import ConfigError
 
@@ -52,7 +51,7 @@ class Corrector:
     prior: str = ""
     device: Device = "auto"
     seed: int = 0
-    images: Mapping[str, Path] = NO_IMAGES
+    images: Mapping[str, Path] = field(default_factory=dict)
     crisp: str = ""
     overwrite: bool = False
     batch: bool = False

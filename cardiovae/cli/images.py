@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from cardiovae.errors import ConfigError
 
 ENDINGS = ("_gt", "_pred", "_seg", "_mask", "_labels", "_label")
 """What label maps are called after their image, as in CAMUS; nnU-Net adds `_0000` to images."""
 CHANNEL = "_0000"
-NO_IMAGES: Mapping[str, Path] = MappingProxyType({})
 
 
 def find_images(sources: Mapping[str, Path], images: Path) -> dict[str, Path]:

@@ -170,11 +170,12 @@ def _shifted_back(maps: Floats, shift: tuple[int, int]) -> Floats:
 
 
 def to_pixels(likely: Floats, placement: Placement) -> Floats:
-    """Class shares (T, 4, 128, 96) interpolated at the native pixels, (T, 4, H, W), 0 to 1."""
+    """Class shares (T, 4, 128, 96) interpolated at the native pixels, (T, 4, H, W)."""
     rows, cols = (
         interpolation(n, placement.canvas_positions(axis)) for axis, n in enumerate(CANVAS_SHAPE)
     )
-    return np.clip(separable(rows, likely, cols), 0, 1)
+    found = np.clip(separable(rows, likely, cols), 0, 1)  # the interpolation overshoots
+    return np.asarray(found / found.sum(1, keepdims=True), np.float32)
 
 
 def _annotated(likely: Floats, structures: tuple[Label, ...]) -> Floats:

@@ -112,11 +112,11 @@ def train(
         found = take_step(state, training, config)
         if progress is not None:
             progress(state.step, found)
-        ends = state.step == last
-        if ends or state.step % config.validate_every == 0:
+        if state.step == config.n_steps or state.step % config.validate_every == 0:
             figures = validate(averaged(state), validation, config)
             state.history.append({"step": float(state.step), **found, **figures})
-        if checkpoint is not None and (ends or state.step % config.checkpoint_every == 0):
+        saving = state.step == last or state.step % config.checkpoint_every == 0
+        if checkpoint is not None and saving:
             _save(state, checkpoint, identity)
     return state
 

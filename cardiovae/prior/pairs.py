@@ -72,6 +72,8 @@ class PairTable:
 
 @dataclass(frozen=True, eq=False)
 class NamedFrame:
+    """A label map (H, W) of a name, with the distance of its pixels along (rows, columns)."""
+
     name: str
     labels: NDArray[np.uint8]
     spacing_mm: tuple[float, float]
@@ -123,6 +125,16 @@ def load_pairs(
 
 
 def read_frames(source: str, labels: str | None) -> Iterator[NamedFrame]:
+    """Frames of an `.npz` or of label map files, one after another.
+
+    Args:
+        source: Path of the file or folder.
+        labels: Label scheme of label map files; None infers it.
+
+    Raises:
+        FileError: It is absent or damaged.
+        ModelError: A file does not know its pixel spacing.
+    """
     path = Path(source)
     if path.suffix != ".npz":
         for file in find_inputs([source]):

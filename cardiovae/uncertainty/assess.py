@@ -21,10 +21,17 @@ from cardiovae.errors import CardiovaeError
 from cardiovae.labels import Label
 from cardiovae.latent.mahalanobis import mahalanobis
 from cardiovae.prior.grid import Placement
-from cardiovae.uncertainty.ejection import EjectionDoubt, ejection_doubt
+from cardiovae.uncertainty.ejection import ejection_doubt
 from cardiovae.uncertainty.errors import encoder_errors
 from cardiovae.uncertainty.experts import Experts
-from cardiovae.uncertainty.record import SIGNALS, Doubt, Floats, Interval, Values
+from cardiovae.uncertainty.record import (
+    SIGNALS,
+    Doubt,
+    EjectionDoubt,
+    Floats,
+    Interval,
+    Values,
+)
 from cardiovae.uncertainty.samples import Spread, errors_of, hearts, spread
 from cardiovae.uncertainty.signals import per_pixel_of_heart, shape_signals
 
