@@ -12,10 +12,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
-from uncertainty_parts.cases import Case
 
 from cardiovae.calibration.risk import risk_coverage
 from cardiovae.uncertainty.record import Doubt
+from uncertainty_parts.cases import Case
 
 Array = NDArray[np.float64]
 BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#888888"

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from uncertainty_parts.measure import mean_dice, number
-from uncertainty_parts.segmenter_scores import LEVELS, segmenter_scores
 
 from cardiovae.calibration.association import absolute_pearson, mean_by_error, mutual_information
 from cardiovae.calibration.reliability import calibration_error, pixel_sums
@@ -23,6 +21,8 @@ from cardiovae.io.content import view_from_name
 from cardiovae.opinion.infer import opinion_doubt
 from cardiovae.sequence import EchoSequence
 from cardiovae.uncertainty.experts import Experts
+from uncertainty_parts.measure import mean_dice, number
+from uncertainty_parts.segmenter_scores import LEVELS, segmenter_scores
 
 BELOW = 0.85
 
