@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.report.pictures import Viewport, data_uri, heat_png, label_png, outline_path
 from cardiovae.report.palette import HEAT, IMAGE_HEAT
+from cardiovae.report.pictures import Viewport, data_uri, heat_png, label_png, outline_path
 from cardiovae.report.tables import Audit, Cell, Problem, badness, problems, state
 from cardiovae.report.wording import ACTIONS, is_number, number, readable
 

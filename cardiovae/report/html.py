@@ -19,8 +19,8 @@ from cardiovae.io.atomic import refuse_to_replace, write_text
 from cardiovae.labels import STRUCTURES
 from cardiovae.report import palette
 from cardiovae.report.curves import figures
-from cardiovae.report.figures import verdict_strip
 from cardiovae.report.doubt import doubt_view
+from cardiovae.report.figures import verdict_strip
 from cardiovae.report.frames import LAYERS, frame_views
 from cardiovae.report.headline import (
     audit_pairs,
