@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -20,8 +21,9 @@ atrial kick and noise do, less than a weak beat among strong ones."""
 HIGH = 0.6
 """A maximum is an ED if it lies above this share of the range: a recording may begin within
 systole, and what it begins with is no ED then."""
-STRAY = 0.15
-"""Share of the range by which a frame may differ from the median of its neighborhood."""
+STRAY = 0.4
+"""Share of the range by which a frame must lie beyond both neighbors, on the same side, not to be
+believed. Even in beats of six frames ED and ES lie less far beyond theirs."""
 FASTEST_MS = 250.0
 """Shortest beat that is looked for: 240 per minute."""
 
@@ -70,7 +72,7 @@ def find_beats(areas: Values, frame_time_ms: float | None = None, *, whole: bool
     lows = _minima(curve, float(high - low), frame_time_ms)
     level = low + HIGH * (high - low)
     cycles = []
-    for first, es in zip([0, *lows[:-1]], lows, strict=True):
+    for first, es in itertools.pairwise([0, *lows]):
         ed = first + int(np.argmax(curve[first : es + 1]))
         if ed < es and curve[ed] >= level:
             cycles.append((ed, es))
@@ -83,11 +85,13 @@ def find_beats(areas: Values, frame_time_ms: float | None = None, *, whole: bool
 
 
 def _believable(curve: Values) -> Values:
-    """The curve with single stray frames put to the median of five (a Hampel filter)."""
+    """The curve with single stray frames put to the median of five."""
     median = ndimage.median_filter(curve, 5, mode="nearest")
-    spread = np.ptp(median)
-    stray = np.abs(curve - median) > STRAY * spread
-    stray[[0, -1]] = False  # a median at the edge says little
+    far = STRAY * np.ptp(median)
+    steps = np.diff(curve)
+    beyond = np.minimum(np.abs(steps[:-1]), np.abs(steps[1:])) > far
+    stray = np.zeros(curve.size, np.bool_)
+    stray[1:-1] = beyond & (steps[:-1] * steps[1:] < 0)
     kept: Values = np.where(stray, median, curve)
     return kept
 

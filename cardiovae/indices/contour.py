@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage import measure
 
 from cardiovae.labels import Label
-from cardiovae.landmarks import Landmarks, Point
+from cardiovae.landmarks import Landmarks
 from cardiovae.morphology import bounding_box
 
 Curve = NDArray[np.float64]
@@ -20,6 +20,8 @@ N_POINTS = 201
 SMOOTH = 2.0
 """Gaussian along the curve, in its points: one percent of its length, some 2 mm. It takes away the
 stairs of the pixels, which would make every oblique stretch up to 40 % too long."""
+CORNER = 4
+"""Points at each hinge whose normals do not count: the curve turns into the annulus there."""
 REACH = 0.6
 """How far out of the endocardium the end of the wall is looked for, as a share of the LV length;
 half of it would be a wall of 40 mm."""
@@ -100,14 +102,17 @@ def trace_endocardium(
     if marks.reason:
         return _none(marks.reason)
     outline = _outline(labels == Label.LV, spacing_mm)
-    arc = _arc(outline, marks.hinge_left_mm, marks.hinge_right_mm, marks.apex_mm)
+    base, apex = np.array(marks.base_mm), np.array(marks.apex_mm)
+    # Landmarks are centers of pixels: the outline passes half a pixel below or above them.
+    half = (base - apex) / max(float(np.hypot(*(base - apex))), 1e-12) * np.array(spacing_mm) / 2
+    left, right = (np.array(p) + half for p in (marks.hinge_left_mm, marks.hinge_right_mm))
+    arc = _arc(outline, left, right, apex - half)
     if len(arc) < 3 or _length(arc) == 0:
         return _none("the hinge points lie on one spot")
     points = _smooth(_resampled(arc, N_POINTS))
-    base, apex = np.array(marks.base_mm), np.array(marks.apex_mm)
     axis = apex - base
     height = (points - base) @ axis / float(axis @ axis)
-    tip = _nearest(points, marks.apex_mm)
+    tip = _nearest(points, apex - half)
     reach = REACH * math.dist(marks.base_mm, marks.apex_mm)
     wall = _wall(labels, spacing_mm, points, reach)
     return Endocardium(points, height, tip, wall)
@@ -129,7 +134,7 @@ def _outline(lv: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> Curve:
     return outline
 
 
-def _arc(outline: Curve, left: Point, right: Point, apex: Point) -> Curve:
+def _arc(outline: Curve, left: Curve, right: Curve, apex: Curve) -> Curve:
     """The part of a closed outline from `left` over `apex` to `right`."""
     start = _nearest(outline, left)
     turned = np.roll(outline, -start, axis=0)
@@ -139,7 +144,7 @@ def _arc(outline: Curve, left: Point, right: Point, apex: Point) -> Curve:
     return np.concatenate([turned[:1], turned[stop:][::-1]])
 
 
-def _nearest(points: Curve, to: Point) -> int:
+def _nearest(points: Curve, to: Curve) -> int:
     return int(np.argmin(np.hypot(points[:, 0] - to[0], points[:, 1] - to[1])))
 
 
@@ -188,4 +193,5 @@ def _wall(
         before, after = float(inside[i, k - 1]), float(inside[i, k])
         wall[i] = steps[k - 1] + (before - 0.5) / (before - after) * (steps[k] - steps[k - 1])
     wall[wall < max(spacing_mm)] = math.nan  # a pixel is what an outline can be off by
+    wall[:CORNER] = wall[-CORNER:] = math.nan
     return wall

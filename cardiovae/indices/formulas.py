@@ -102,9 +102,12 @@ def width_at(widths_mm: NDArray[np.float64], share: float) -> float:
 
 
 def _parabola(widths_mm: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Through squared widths over the share of the length: bend, slope, value at the base."""
+    """Through squared widths over the share of the length: bend, slope, value at the base.
+
+    The first and the last disk are left out: an annulus that is not square to the axis cuts them.
+    """
     share = (np.arange(widths_mm.size) + 0.5) / widths_mm.size
-    bend, slope, at_base = np.polyfit(share, widths_mm**2, 2).tolist()
+    bend, slope, at_base = np.polyfit(share[1:-1], widths_mm[1:-1] ** 2, 2).tolist()
     return bend, slope, at_base
 
 
