@@ -224,6 +224,17 @@ def test_ed_and_es_may_lie_in_files_of_their_own_and_a_view_may_be_given(capsys,
     assert walls == {"inferior", "anterior"}
 
 
+def test_a_file_of_unknown_view_is_left_out_with_a_word(capsys, tmp_path):
+    for name in ("x_4CH", "x_other"):
+        write(tmp_path / "in" / f"{name}.nii", beat((80, 22), (66, 16)), SPACING)
+    pattern = r"(?P<patient>[a-z]+)_"
+    done = run(
+        capsys, "indices", tmp_path / "in", "-o", tmp_path / "out", "--patient-pattern", pattern
+    )
+    assert "x: files of unknown view are left out" in done.err
+    assert hearts(tmp_path / "out")["x", "labels"]["views"] == "A4C"
+
+
 def test_a_file_that_cannot_be_read_is_a_row_and_nothing_at_all_writes_nothing(
     capsys, made, tmp_path
 ):

@@ -157,7 +157,7 @@ def patients_of(
     members: Sequence[tuple[Member, str]],
     subjects: Mapping[str, Subject],
     stated: Subject,
-) -> tuple[list[Patient], list[tuple[str, str]]]:
+) -> tuple[list[Patient], list[str]]:
     """Hearts put together of all files of each patient, side and view.
 
     Args:
@@ -166,10 +166,11 @@ def patients_of(
         stated: What is known of all others.
 
     Returns:
-        Patients, sorted; and names of a table that no file is of, each with why that matters.
+        Patients, sorted; and what was left out: files of unknown view where a view is known, and
+        patients of the table without a file.
     """
     from cardiovae.indices.heart import heart_of
-    from cardiovae.indices.measure import Cine, cine_of, joined
+    from cardiovae.indices.measure import UNKNOWN, Cine, cine_of, joined
     from cardiovae.indices.rows import Patient
 
     cines: dict[str, dict[str, dict[str, list[Cine]]]] = {}
@@ -190,5 +191,12 @@ def patients_of(
         )
         for name, sides in sorted(cines.items())
     ]
-    lost = [(n, f"'{n}' of --patients has no file") for n in subjects if n not in cines]
-    return patients, lost
+    notes = [
+        f"{name}: files of unknown view are left out, others show an apical view; say which with "
+        "--view or by their names"
+        for name, sides in sorted(cines.items())
+        if any(UNKNOWN in views and len(views) > 1 for views in sides.values())
+    ]
+    return patients, notes + [
+        f"'{n}' of --patients has no file" for n in subjects if n not in cines
+    ]

@@ -98,7 +98,7 @@ def indices(
     engine: batching.EngineOption = None,
     scheduler: batching.Scheduler = None,
 ) -> ExitCode:
-    """Measure hearts: volumes, ejection fraction, strain, mass, walls, atrium; against normal.
+    """Measure hearts as an echo report does: volumes, ejection, strain, mass, walls, atrium.
 
     Files of one patient are put together by their names, 2CH and 4CH to biplane volumes. ED and
     ES are found in every beat. What cannot be measured is empty, and says why.
@@ -134,8 +134,8 @@ def indices(
     )
     namer = Namer(work.names, work.cases.known, pattern)
     members, errors = _measured(work, batch, namer)
-    found, lost = patients_of(members, table, stated)
-    for _, note in lost if found else ():
+    found, notes = patients_of(members, table, stated)
+    for note in notes if found else ():
         screen.note(note)
     if found:
         record = _write(found, limits, inputs, errors, output, screen, overwrite=overwrite)

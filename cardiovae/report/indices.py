@@ -124,6 +124,7 @@ def index_page(record: Record, names: Mapping[str, str]) -> str:
         .get_template("indices_index.html")
         .render(
             record=record,
+            title=Path(record["inputs"][0]).name or record["inputs"][0],
             headline=text.headline(record),
             headings=[INDICES[name].title for name in LISTED],
             rows=rows,

@@ -121,22 +121,26 @@ def tiles(patient: Record) -> list[Tile]:
         note = flag_text(row) or row["method"] or row["reason"]
         good = {"": None, "fine": True}.get(FLAGS[row["flag"]], False)
         was = plain_value(before[name]) if before else ""
+        if not is_number(row["value"]) and was in ("", NONE) and name != TILES[0]:
+            continue
         found.append(Tile(INDICES[name].title, was, plain_value(row), note, good))
     return found
 
 
 def parts(patient: Record) -> list[dict[str, Any]]:
-    """The indices by the part of the heart; of views that are not there only the others."""
+    """The indices by the part of the heart; of single views only where there are both."""
     sides = patient["sides"]
+    alone = len(sides[-1]["views"]) == 1
     after = by_name(sides[-1])
     before = by_name(sides[0]) if len(sides) > 1 else {}
     found: dict[str, list[dict[str, Any]]] = {}
     for name, meaning in INDICES.items():
         row, was = after[name], before.get(name)
         rows = [row, was] if was else [row]
-        if any(is_number(r["value"]) for r in rows) and (
-            meaning.unit != "beats" or row["value"] != 1
-        ):
+        shown = meaning.unit != "beats" or row["value"] != 1
+        if alone and ("_a4c_" in name or "_a2c_" in name):
+            shown = False
+        if shown and any(is_number(r["value"]) for r in rows):
             found.setdefault(meaning.part, []).append(
                 {
                     "title": meaning.title,
@@ -189,10 +193,10 @@ def segment_tables(patient: Record) -> list[dict[str, Any]]:
     for segment in sides[-1]["segments"]:
         was = earlier.get((segment["view"], segment["level"], segment["wall"]))
         cells = []
-        for key, unit in (("ed_mm", "mm"), ("es_mm", "mm"), ("thickening_percent", "%")):
-            text = _plain(segment[key], unit)
+        for key, digits in (("ed_mm", 1), ("es_mm", 1), ("thickening_percent", 0)):
+            text = _plain(segment[key], digits)
             if len(sides) > 1 and was is not None:
-                text = f"{_plain(was[key], unit)} → {text}"
+                text = f"{_plain(was[key], digits)} → {text}"
             cells.append(text)
         name = f"{segment['level']} {segment['wall']}"
         tables.setdefault(segment["view"], []).append((name, *cells))
@@ -204,8 +208,5 @@ def _told(row: Sequence[str]) -> bool:
     return any(cell.strip(f"{NONE}→ ") for cell in row[1:])
 
 
-def _plain(value: float | None, unit: str) -> str:
-    if not is_number(value):
-        return NONE
-    digits = 1 if unit == "mm" else 0
-    return f"{value:.{digits}f} {unit}".replace("-", MINUS)
+def _plain(value: float | None, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", MINUS) if is_number(value) else NONE
