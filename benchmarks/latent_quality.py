@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from cardiovae.audit.criteria import criteria
 from cardiovae.bank import judged
-from cardiovae.evaluation.bootstrap import Interval, mean_by_patient
 from cardiovae.evaluation.likelihood import N_SAMPLES, Bound, bound
 from cardiovae.evaluation.reconstruction import reconstruction
 from cardiovae.evaluation.validity import (
@@ -30,6 +29,7 @@ from cardiovae.evaluation.validity import (
     mean_of_pairs,
     share_of_draws,
 )
+from cardiovae.intervals.bootstrap import Interval, mean_by_patient
 from cardiovae.labels import STRUCTURES
 from cardiovae.latent.density import fit_parzen
 from cardiovae.latent.disentanglement import disentanglement

@@ -18,7 +18,6 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import torch
 from lineage.entries import DATA, Entry, entries, make, read
 from lineage.figure import overview
@@ -50,14 +49,12 @@ def run(entry: Entry, settings: Settings, version: str) -> None:
 def untouched(settings: Settings) -> dict[str, Pool]:
     """The broken masks as they came, by part."""
     found = {}
-    config = correct_config("default", ("n_samples=0",))
+    config = correct_config("default")
     for part in PARTS:
         records = [
             record(
                 case,
-                correct_by(
-                    "identity", case.sequence, None, None, config, rng=np.random.default_rng(0)
-                ),
+                correct_by("identity", case.sequence, None, None, config),
                 0.0,
             )
             for i, case in enumerate(chosen(part, settings))

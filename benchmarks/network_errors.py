@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
-SPLIT = Path("data_manifests/camus_splits.csv")
+SPLIT = Path(__file__).resolve().parent.parent / "data_manifests" / "camus_splits.csv"
 SIDE = 112  # the networks see half the resolution
 BATCH = 8
 SNAPSHOTS = (2, 3, 4, 6, 10)  # epochs after which predictions are taken
@@ -36,32 +36,40 @@ SEEDS = (1, 2)
 HALVES = (0, 1)
 
 
-def half_of(names: NDArray[np.str_], half: int, seed: int) -> tuple[NDArray[np.intp], ...]:
-    """Rows of the training patients to fit on, and of those to predict."""
+def part_of(names: NDArray[np.str_]) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    """The patient of each frame, and the part of the split that he belongs to."""
     with SPLIT.open(newline="", encoding="utf-8") as lines:
         part = {row["patient"]: row["split"] for row in csv.DictReader(lines)}
     patients = np.array([name.split("_")[0] for name in names])
-    usable = np.array([part.get(p) == "train" for p in patients])
+    return patients, np.array([part.get(patient, "") for patient in patients])
+
+
+def half_of(names: NDArray[np.str_], half: int, seed: int) -> tuple[NDArray[np.intp], ...]:
+    """Rows of the training patients to fit on, and of those to predict."""
+    patients, parts = part_of(names)
+    usable = parts == "train"
     order = np.random.default_rng(seed).permutation(np.unique(patients[usable]))
     mine = np.isin(patients, order[half::2])
     return np.flatnonzero(usable & mine), np.flatnonzero(usable & ~mine)
 
 
 def degraded(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """One image (H, W) of 0 to 1 with speckle, gain, offset, a shadow and blur, all random."""
+    """One square image of 0 to 1 with speckle, gain, offset, a shadow and blur, all random."""
+    side = len(image)
+    pixels = side / SIDE  # lengths are in pixels of what the networks see
     how_bad = rng.random()
-    noise = gaussian_filter(rng.normal(size=image.shape), rng.uniform(0.5, 1.5))
+    noise = gaussian_filter(rng.normal(size=image.shape), pixels * rng.uniform(0.5, 1.5))
     found = image * (1 + rng.uniform(0, 0.5) * how_bad * noise / noise.std())
     found = np.clip(found, 0, 1) ** np.exp(how_bad * rng.uniform(-0.6, 0.6))
     found = found * np.exp(how_bad * rng.uniform(-0.5, 0.3)) + how_bad * rng.uniform(-0.05, 0.08)
     if rng.random() < 0.6 * how_bad + 0.2:
-        center, width = rng.uniform(0.15, 0.85) * SIDE, rng.uniform(4, 16)
-        top, slope = rng.uniform(0, 0.6) * SIDE, rng.uniform(-0.5, 0.5)
-        row, col = np.mgrid[:SIDE, :SIDE]
-        beam = np.exp(-0.5 * ((col - center - slope * (row - SIDE / 2)) / width) ** 2)
+        center, width = rng.uniform(0.15, 0.85) * side, pixels * rng.uniform(4, 16)
+        top, slope = rng.uniform(0, 0.6) * side, rng.uniform(-0.5, 0.5)
+        row, col = np.mgrid[:side, :side]
+        beam = np.exp(-0.5 * ((col - center - slope * (row - side / 2)) / width) ** 2)
         found = found * (1 - rng.uniform(0.3, 1) * beam * (row > top))
     if rng.random() < 0.3 * how_bad:
-        found = gaussian_filter(found, rng.uniform(0.5, 2))
+        found = gaussian_filter(found, pixels * rng.uniform(0.5, 2))
     return np.clip(found, 0, 1).astype(np.float32)
 
 

@@ -39,7 +39,7 @@ def main(path: Path) -> None:
         )
     broken = heart.sequence.with_labels(labels)
     prior = load_prior()
-    done = correct_sequence(broken, prior, load_bank(prior), correct_config(), rng=rng)
+    done = correct_sequence(broken, prior, load_bank(prior), correct_config())
     shown = list(DEFECTS)
     picture = before_after_picture(
         labels[:, :, shown], done.sequence.labels[:, :, shown], (0.5, 0.5), titles=TITLES

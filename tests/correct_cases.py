@@ -21,8 +21,8 @@ STEADY = 17  # a heart whose half cycle of 12 or 16 frames passes all four sets
 
 @cache
 def config(**changes) -> CorrectConfig:
-    """The default settings without uncertainty, changed."""
-    return dataclasses.replace(correct_config("default"), **{"n_samples": 0, **changes})
+    """The default settings, changed."""
+    return dataclasses.replace(correct_config("default"), **changes)
 
 
 @cache
@@ -40,10 +40,8 @@ def cine(
 
 
 def correct(sequence, prior, bank, settings=None, seed=0):
-    """`correct_sequence` with a generator and settings of its own."""
-    return correct_sequence(
-        sequence, prior, bank, settings or config(), rng=np.random.default_rng(seed), seed=seed
-    )
+    """`correct_sequence` with settings of its own."""
+    return correct_sequence(sequence, prior, bank, settings or config(), seed=seed)
 
 
 def with_frame(sequence: EchoSequence, t: int, labels: NDArray[np.uint8]) -> EchoSequence:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from cardiovae.errors import CardiovaeError
 from cardiovae.evaluation.agreement import agreement
-from cardiovae.evaluation.bootstrap import mean_by_patient
+from cardiovae.intervals.bootstrap import mean_by_patient
 
 NAMES = ("bias", "lower_limit", "upper_limit", "mae", "pearson_r")
 

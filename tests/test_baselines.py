@@ -53,9 +53,7 @@ def damaged():
 
 
 def by(method, sequence, prior=None, bank=None, **changes):
-    return correct_by(
-        method, sequence, prior, bank, config(**changes), rng=np.random.default_rng(0)
-    )
+    return correct_by(method, sequence, prior, bank, config(**changes))
 
 
 def frames_by(remedy, frames):

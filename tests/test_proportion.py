@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.evaluation.proportion import wilson, wilson_by_cluster
+from cardiovae.intervals.proportion import wilson, wilson_by_cluster
 
 
 # Table I, method 3 of Newcombe, "Two-sided confidence intervals for the single proportion",

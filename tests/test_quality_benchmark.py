@@ -15,7 +15,7 @@ import pytest
 
 from cardiovae.baselines.methods import correct_by
 from cardiovae.correction.config import correct_config
-from cardiovae.evaluation.bootstrap import Interval
+from cardiovae.intervals.bootstrap import Interval
 from cardiovae.phantom.heart import draw_heart, draw_parameters
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
@@ -119,9 +119,7 @@ def test_a_record_of_a_perfect_result_says_so(proof):
     )
     sequence = drawn.sequence
     case = proof["cases"].Case("x", "x", sequence, sequence.labels, 100 * drawn.ef, (0, 5))
-    done = correct_by(
-        "identity", sequence, None, None, correct_config(), rng=np.random.default_rng(0)
-    )
+    done = correct_by("identity", sequence, None, None, correct_config())
     found = proof["records"].record(case, done, 0.25)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert np.allclose(found["dice"], 1)

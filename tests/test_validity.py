@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.evaluation.bootstrap import Interval
-from cardiovae.evaluation.proportion import wilson
 from cardiovae.evaluation.validity import between, draw_pairs, mean_of_pairs, share_of_draws
+from cardiovae.intervals.bootstrap import Interval
+from cardiovae.intervals.proportion import wilson
 
 VIEWS = ("A2C", "A4C", "A2C", "A4C", "A2C", "A4C")
 PATIENTS = ("a", "a", "b", "b", "c", "c")

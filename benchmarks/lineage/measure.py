@@ -21,7 +21,6 @@ from cardiovae.audit.criteria import criteria
 from cardiovae.bank import JUDGED, judged, load_bank
 from cardiovae.correction.config import correct_config
 from cardiovae.correction.correct import correct_sequence
-from cardiovae.evaluation.bootstrap import Interval, mean_by_patient
 from cardiovae.evaluation.likelihood import bound
 from cardiovae.evaluation.reconstruction import reconstruction
 from cardiovae.evaluation.validity import (
@@ -31,6 +30,7 @@ from cardiovae.evaluation.validity import (
     mean_of_pairs,
     share_of_draws,
 )
+from cardiovae.intervals.bootstrap import Interval, mean_by_patient
 from cardiovae.labels import STRUCTURES
 from cardiovae.latent.density import fit_parzen
 from cardiovae.latent.disentanglement import disentanglement
@@ -252,7 +252,7 @@ def _correction(entry: Entry, prior: ShapePrior, settings: Settings) -> dict[str
         return {"reason": reason}
     bank = load_bank(prior)
     plain = dataclasses.replace(prior, reader=prior.network)  # no model here learned errors
-    config = correct_config("default", ("n_samples=0",))
+    config = correct_config("default")
     found: dict[str, list[Record]] = {}
     for part in PARTS:
         found[part] = []
@@ -260,7 +260,6 @@ def _correction(entry: Entry, prior: ShapePrior, settings: Settings) -> dict[str
             if part == "a" and i % EVERY:
                 continue
             began = time.process_time()
-            rng = np.random.default_rng(settings.seed)
-            corrected = correct_sequence(case.sequence, plain, bank, config, rng=rng)
+            corrected = correct_sequence(case.sequence, plain, bank, config)
             found[part].append(record(case, corrected, time.process_time() - began))
     return found

@@ -12,7 +12,7 @@ from proof.pools import Pool, Values, absolute_errors, difference, known_mean, p
 from proof.text import interval, number, percent, with_interval
 from proof.versions import commit, machine
 
-from cardiovae.evaluation.bootstrap import Interval
+from cardiovae.intervals.bootstrap import Interval
 from cardiovae.prior.models import model_names, summary
 from lineage.entries import NAMES, SHIPPED, Entry, refusal
 

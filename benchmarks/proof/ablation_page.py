@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cardiovae.bank import load_bank
-from cardiovae.evaluation.bootstrap import Interval
+from cardiovae.intervals.bootstrap import Interval
 from cardiovae.prior.folder import load_prior
 from proof.cases import Settings
 from proof.pools import Pool, Values, absolute_errors, difference, known_mean, pool

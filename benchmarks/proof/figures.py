@@ -173,9 +173,7 @@ def _pictures(m: Measured, settings: Settings) -> Figure:
     n_invalid = [sum(not ok for ok in r["valid"][0]) for r in records]
     chosen = int(np.argsort(n_invalid, kind="stable")[len(records) // 2])
     case = next(cases(f"c/{level}", settings, chosen, chosen + 1))
-    done = correct_sequence(
-        case.sequence, *prior_and_bank(settings.prior), CONFIG, rng=np.random.default_rng(0)
-    )
+    done = correct_sequence(case.sequence, *prior_and_bank(settings.prior), CONFIG)
     name, drawn = phantom(cine_index(level, chosen), settings)
     images = simulated(name, drawn, level, settings)
     bad = done.before[0].invalid_frames

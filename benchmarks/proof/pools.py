@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.evaluation.bootstrap import Interval, mean_by_patient
+from cardiovae.intervals.bootstrap import Interval, mean_by_patient
 from proof.records import Record, bending
 
 Values = NDArray[np.float64]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.baselines.restore import RestoreConfig
-from cardiovae.evaluation.bootstrap import Interval, mean_by_patient
+from cardiovae.intervals.bootstrap import Interval, mean_by_patient
 from cardiovae.labels import STRUCTURES
 from cardiovae.report.palette import STRUCTURE_COLORS
 from proof.text import interval, with_interval

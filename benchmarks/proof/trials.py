@@ -130,8 +130,7 @@ def _variant(name: str, trial: Trial) -> dict[str, Any]:
             for case in chosen(part, trial.settings):
                 prior, bank = kit.prior_of(case.sequence.view or "")
                 began = time.process_time()
-                rng = np.random.default_rng(trial.settings.seed)
-                corrected = correct_sequence(case.sequence, prior, bank, kit.config, rng=rng)
+                corrected = correct_sequence(case.sequence, prior, bank, kit.config)
                 seconds = time.process_time() - began
                 found[part].append({**record(case, corrected, seconds), **_judged(corrected)})
     return found
@@ -140,14 +139,13 @@ def _variant(name: str, trial: Trial) -> dict[str, Any]:
 def _strict(name: str, trial: Trial) -> dict[str, Any]:
     """Records of all predictions and ground-truth masks, corrected under another set first."""
     settings = trial.settings
-    config = correct_config("default", ("n_samples=0", f"criteria={name}", "also_criteria=camus"))
+    config = correct_config("default", (f"criteria={name}", "also_criteria=camus"))
     prior, bank = prior_and_bank("camus")
     found: dict[str, list[Record]] = {}
     for part, groups in (("a", [f"a/{level}" for level in LEVELS]), ("harm", ["harm"])):
         found[part] = []
         for case in (c for g in groups for c in cases(g, settings, 0, n_cases(g, settings))):
-            rng = np.random.default_rng(settings.seed)
-            corrected = correct_sequence(case.sequence, prior, bank, config, rng=rng)
+            corrected = correct_sequence(case.sequence, prior, bank, config)
             found[part].append({**record(case, corrected, 0.0), **_judged(corrected)})
     return found
 
@@ -180,7 +178,7 @@ def _bank(size: str, trial: Trial) -> dict[str, Any]:
     for i, case in enumerate(chosen("a", trial.settings)):
         for method in SIZED if i % EVERY == 0 else ():
             began = time.process_time()
-            moved = correct_by(method, case.sequence, prior, part, CONFIG, rng=rng)
+            moved = correct_by(method, case.sequence, prior, part, CONFIG)
             entry = record(case, moved, time.process_time() - began)
             displacement = moved.frames[0].displacement
             entry["displacement"] = displacement if np.isfinite(displacement) else None

@@ -114,7 +114,7 @@ def ready(variant: Variant, folder: Path) -> Ready:
 
 
 def _config(variant: Variant) -> CorrectConfig:
-    return correct_config("default", ("n_samples=0", *variant.overrides))
+    return correct_config("default", variant.overrides)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiovae.evaluation.bootstrap import Interval
+from cardiovae.intervals.bootstrap import Interval
 from proof.pools import (
     Pool,
     absolute_errors,

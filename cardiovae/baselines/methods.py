@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 from cardiovae.errors import ConfigError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from cardiovae.bank import LatentBank
     from cardiovae.baselines.outcome import Found
     from cardiovae.correction.config import CorrectConfig
@@ -71,7 +69,6 @@ def correct_by(
     bank: LatentBank | None,
     config: CorrectConfig,
     *,
-    rng: np.random.Generator,
     seed: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Correction:
@@ -86,8 +83,7 @@ def correct_by(
         prior: The shape prior; methods of `WITHOUT_PRIOR` need none.
         bank: Its bank of valid codes, likewise.
         config: What is asked for; the settings of "full".
-        rng: Source of randomness ("full" alone draws from it).
-        seed: The seed `rng` was made with, for the record.
+        seed: Of what is drawn to judge the result, for the record.
         progress: Called with the name of each step.
 
     Raises:
@@ -106,9 +102,7 @@ def correct_by(
     if method == FULL:
         from cardiovae.correction.correct import correct_sequence
 
-        return correct_sequence(
-            sequence, prior, bank, config, rng=rng, seed=seed, progress=progress
-        )
+        return correct_sequence(sequence, prior, bank, config, seed=seed, progress=progress)
     return _by_prior(method, sequence, prior, bank, config, seed, progress or _silent)
 
 

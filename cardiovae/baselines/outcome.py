@@ -122,7 +122,6 @@ def recorded(
             density=(nothing if latent.usual is None else latent.usual.density, latent.after),
             usual=latent.usual,
         ),
-        uncertainty=None,
         prior=latent.prior,
         config=config,
         seed=seed,

@@ -176,8 +176,8 @@ def restore_images(network: nn.Module, images: Images) -> Images:
     return np.ascontiguousarray(gray.transpose(1, 2, 0))
 
 
-def squeezed(images: Images) -> Tensor:
-    """Images (H, W, T) as a network takes them, (T, 1, 128, 128), gray from 0 to 1."""
+def squeezed(images: Images, side: int = SIDE) -> Tensor:
+    """Images (H, W, T) as a network takes them, (T, 1, side, side), gray from 0 to 1."""
     frames = torch.from_numpy(np.ascontiguousarray(images.transpose(2, 0, 1)[:, None]))
-    small = interpolate(frames.float() / 255, size=(SIDE, SIDE), mode="bilinear", antialias=True)
+    small = interpolate(frames.float() / 255, size=(side, side), mode="bilinear", antialias=True)
     return small.clamp(0, 1)

@@ -24,10 +24,15 @@ from cardiovae.cli.manifest import build, manifest, verify
 from cardiovae.cli.population import population
 from cardiovae.cli.report import report
 from cardiovae.cli.train import train
+from cardiovae.cli.uncertainty import uncertainty
+from cardiovae.cli.uncertainty_evaluate import evaluate as uncertainty_evaluate
+from cardiovae.cli.uncertainty_train import train as uncertainty_train
 
 EPILOG = (
     "Exit codes: " + "; ".join(f"{code.value} {text}" for code, text in MEANINGS.items()) + "."
 )
+Verbs = tuple[Callable[..., ExitCode], ...]
+SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 class _Verb(TyperCommand):
@@ -83,22 +88,26 @@ def cardiovae(
 
 def _build() -> typer.Typer:
     """The command with its verbs, in the order of the help."""
-    settings = {"help_option_names": ["-h", "--help"]}
     app = typer.Typer(
         name="cardiovae",
         cls=_Verbs,
         epilog=EPILOG,
-        context_settings=settings,
+        context_settings=SETTINGS,
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True, help=_reflowed(cardiovae))(cardiovae)
-    group = typer.Typer(cls=_Verbs, context_settings=settings)
-    group.callback(invoke_without_command=True, help=_reflowed(manifest))(manifest)
-    for home, verbs in ((app, VERBS), (group, (build, verify))):
-        for verb in verbs:
-            home.command(cls=_Verb, help=_reflowed(verb), context_settings=settings)(verb)
-    app.add_typer(group, name="manifest")
+    _add(app, VERBS)
+    for group, verbs in GROUPS:
+        home = typer.Typer(cls=_Verbs, context_settings=SETTINGS)
+        home.callback(invoke_without_command=True, help=_reflowed(group))(group)
+        _add(home, verbs)
+        app.add_typer(home, name=group.__name__)
     return app
+
+
+def _add(home: typer.Typer, verbs: Verbs) -> None:
+    for verb in verbs:
+        home.command(cls=_Verb, help=_reflowed(verb), context_settings=SETTINGS)(verb)
 
 
 def _reflowed(function: Callable[..., Any]) -> str:
@@ -107,7 +116,7 @@ def _reflowed(function: Callable[..., Any]) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-VERBS: tuple[Callable[..., ExitCode], ...] = (
+VERBS: Verbs = (
     correct,
     audit,
     report,
@@ -120,6 +129,10 @@ VERBS: tuple[Callable[..., ExitCode], ...] = (
     bank,
     explore,
     info,
+)
+GROUPS: tuple[tuple[Callable[..., None], Verbs], ...] = (
+    (manifest, (build, verify)),
+    (uncertainty, (uncertainty_train, uncertainty_evaluate)),
 )
 
 app = _build()

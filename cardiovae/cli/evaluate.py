@@ -92,7 +92,7 @@ def evaluate(
     how = options.reading(labels, spacing, None)
     for name in (*TABLES, *PARQUET, "summary.md", "report.html", RECORD):
         refuse_to_replace(output / name, overwrite=overwrite)
-    pairing, lost = _pairing(predictions, references, before, manifest, patient_pattern)
+    pairing, lost = find_pairs(predictions, references, before, manifest, patient_pattern)
     run = Run({pair.prediction: pair for pair in pairing.pairs}, how, screen)
     unmatched = [(str(u.path), f"{u.path}: {u.side}, {u.reason}") for u in pairing.unmatched]
     cases = Cases(tuple(run.pairs), (*lost, *unmatched))
@@ -106,7 +106,7 @@ def evaluate(
     return tally.exit_code(gate=False)
 
 
-def _pairing(
+def find_pairs(
     predictions: str | None,
     references: str | None,
     before: str | None,
@@ -153,7 +153,8 @@ def _pairing(
 
 def _measure(run: Run, path: Path) -> bool:
     """Measure one pair; whatever is wrong with it becomes its row."""
-    from cardiovae.evaluation.measure import measure_pair, read_pair
+    from cardiovae.evaluation.grids import read_pair
+    from cardiovae.evaluation.measure import measure_pair
     from cardiovae.evaluation.results import sequence_rows
 
     pair = run.pairs[path]
@@ -183,10 +184,10 @@ def _write(
     import numpy as np
 
     from cardiovae.evaluation import results
-    from cardiovae.evaluation.bootstrap import N_RESAMPLES
     from cardiovae.evaluation.record import Origin, evaluation_record
     from cardiovae.evaluation.summary import summarize
     from cardiovae.evaluation.tables import kinds
+    from cardiovae.intervals.bootstrap import N_RESAMPLES
     from cardiovae.io import write_text
     from cardiovae.io.tables import parquet_available, write_table
     from cardiovae.report.evaluation import write_evaluation
@@ -217,7 +218,7 @@ def _write(
 
 def _worst_maps(run: Run, summary: Summary) -> list[dict[str, Any]]:
     """The label maps of the worst frames, read again: a whole cohort need not stay in memory."""
-    from cardiovae.evaluation.measure import read_pair
+    from cardiovae.evaluation.grids import read_pair
 
     maps = []
     for worst in summary.worst:

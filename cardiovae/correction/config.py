@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from cardiovae.audit.criteria import CriteriaSet, criteria
 from cardiovae.config import apply_overrides, build_settings, read_preset
+from cardiovae.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,47 @@ class BlendConfig:
     same_mm: float = 0.35
 
 
+METHODS = ("none", "posterior", "crisp", "both")
+
+
+@dataclass(frozen=True)
+class DoubtConfig:
+    """What is said about the doubt of a result.
+
+    Args:
+        method: "none"; "posterior", by samples of the prior; "crisp", by the images; or "both".
+        n_samples: Valid samples of each frame.
+        n_ejection: Samples of ED and ES for the ejection fraction.
+        level: Of all intervals.
+    """
+
+    method: str = "posterior"
+    n_samples: int = 16
+    n_ejection: int = 48
+    level: float = 0.9
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ConfigError(
+                f"uncertainty.method: is one of {', '.join(METHODS)}, got '{self.method}'"
+            )
+        if min(self.n_samples, self.n_ejection) < 2 or not 0 < self.level < 1:
+            raise ConfigError(
+                "uncertainty: n_samples and n_ejection are 2 or more and level lies between 0 "
+                f"and 1; got {self.n_samples}, {self.n_ejection} and {self.level:g}"
+            )
+
+    @property
+    def by_prior(self) -> bool:
+        """Whether samples of the prior are asked for."""
+        return self.method in ("posterior", "both")
+
+    @property
+    def by_image(self) -> bool:
+        """Whether the images are asked."""
+        return self.method in ("crisp", "both")
+
+
 @dataclass(frozen=True)
 class CorrectConfig:
     """What is asked of a corrected sequence, and how it is reached.
@@ -54,9 +96,9 @@ class CorrectConfig:
         also_temporal: Temporal set that a moved sequence passes too where it can.
         detail: Shares of the input's own contour detail to try, from most to least.
         strengths: Strengths of temporal smoothing to try, from least to most.
-        n_samples: Posterior samples for the uncertainty; 0 = none.
         fit: Settings of the robust fit.
         blend: Settings of the blending.
+        uncertainty: What is said about the doubt of the result.
     """
 
     criteria: str = "camus"
@@ -65,9 +107,9 @@ class CorrectConfig:
     also_temporal: str | None = "rl4seg3d"
     detail: tuple[float, ...] = (1.0, 0.5, 0.0)
     strengths: tuple[float, ...] = tuple(2.0**k for k in (*range(-4, 10), 11, 15, 20))
-    n_samples: int = 8
     fit: FitConfig = field(default_factory=FitConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
+    uncertainty: DoubtConfig = field(default_factory=DoubtConfig)
 
     def anatomy_sets(self) -> tuple[CriteriaSet, ...]:
         """The set in use, then the one to satisfy too."""

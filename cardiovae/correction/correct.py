@@ -28,7 +28,6 @@ from cardiovae.correction.record import (
 )
 from cardiovae.correction.repair import as_input, repair
 from cardiovae.correction.scene import Scene, see
-from cardiovae.correction.uncertainty import posterior_entropy
 from cardiovae.correction.usual import replaced, usual
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.sequence import EchoSequence
@@ -42,7 +41,6 @@ def correct_sequence(
     bank: LatentBank,
     config: CorrectConfig,
     *,
-    rng: np.random.Generator,
     seed: int | None = None,
     progress: Progress | None = None,
 ) -> Correction:
@@ -56,8 +54,7 @@ def correct_sequence(
         prior: The shape prior.
         bank: Its bank of valid codes.
         config: What is asked for, and how it is reached.
-        rng: Source of randomness (posterior samples alone).
-        seed: The seed `rng` was made with, for the record.
+        seed: Of what is drawn to judge the result, for the record; nothing is drawn here.
         progress: Called with the name of each step.
 
     Raises:
@@ -91,10 +88,6 @@ def correct_sequence(
         work, after = dataclasses.replace(work, sequence=sequence), before
         changed[:] = False
     status = NOT_CORRECTED if work.reason else CORRECTED if changed.any() else UNCHANGED
-    uncertainty = None
-    if scene is not None and config.n_samples > 0:
-        say("uncertainty")
-        uncertainty = posterior_entropy(scene, work.codes, prior, config.n_samples, rng)
     return Correction(
         original=sequence,
         sequence=work.sequence,
@@ -103,10 +96,11 @@ def correct_sequence(
         before=before,
         after=after,
         frames=_changes(work, scene, before, changed, bank, sequence),
-        uncertainty=uncertainty,
         prior=prior.identity(),
         config=config,
         seed=seed,
+        scene=scene,
+        codes=None if scene is None else scene.encoded if work.reason else work.codes,
     )
 
 

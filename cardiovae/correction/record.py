@@ -18,6 +18,7 @@ from cardiovae.correction.config import CorrectConfig
 from cardiovae.sequence import EchoSequence
 
 if TYPE_CHECKING:  # a record can be read and made without a network
+    from cardiovae.correction.scene import Scene
     from cardiovae.correction.usual import Usual
 
 KEPT, REPAIRED, SMOOTHED, CHANGED = "kept", "repaired", "smoothed", "changed"
@@ -90,11 +91,12 @@ class Correction:
         before: Audits of the input: the sets in use, then the sets to satisfy too.
         after: The same of the result.
         frames: One change per frame.
-        uncertainty: Entropy at each pixel, 0 to 1, shape (H, W, T); None where not asked for.
         prior: Name, license and file hashes of the prior.
         config: Settings.
         seed: Seed of the random numbers; None where the caller's own generator was used.
         method: What made it: "full", or one of `cardiovae.baselines`.
+        scene: The input as the prior saw it; None for baselines, and where no frame shows a heart.
+        codes: The codes of the result, shape (T, D); None likewise.
     """
 
     original: EchoSequence
@@ -104,11 +106,12 @@ class Correction:
     before: tuple[SequenceAudit, ...]
     after: tuple[SequenceAudit, ...]
     frames: tuple[FrameChange, ...]
-    uncertainty: NDArray[np.float32] | None
     prior: Mapping[str, Any]
     config: CorrectConfig
     seed: int | None = None
     method: str = FULL
+    scene: Scene | None = None
+    codes: NDArray[np.float64] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of `audit.json`, plain data."""

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from cardiovae.audit.verdicts import Verdict
-from cardiovae.evaluation.bootstrap import COVERAGE_PERCENT, MIN_PATIENTS, Interval
 from cardiovae.evaluation.results import METRICS, PairResult
+from cardiovae.intervals.bootstrap import COVERAGE_PERCENT, MIN_PATIENTS, Interval
 from cardiovae.labels import STRUCTURES, Label
 
 Mean = Callable[[ArrayLike, Sequence[Hashable]], Interval]

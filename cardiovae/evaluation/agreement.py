@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cardiovae.evaluation.bootstrap import (
+from cardiovae.intervals.bootstrap import (
     N_RESAMPLES,
     Interval,
     check_lengths,

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.evaluation.bootstrap import Interval, mean_by_patient
 from cardiovae.evaluation.overlap import score_frames
 from cardiovae.evaluation.results import METRICS
+from cardiovae.intervals.bootstrap import Interval, mean_by_patient
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.sequence import EchoSequence
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from cardiovae.evaluation.aggregate import ChangeRow, ShareRow, StructureRow, WorstFrame
 from cardiovae.evaluation.agreement import Agreement
-from cardiovae.evaluation.bootstrap import COVERAGE_PERCENT, Interval
 from cardiovae.evaluation.ejection import Ejection
 from cardiovae.evaluation.pairing import Pair, Unmatched
 from cardiovae.evaluation.results import METRICS
 from cardiovae.evaluation.summary import Summary
+from cardiovae.intervals.bootstrap import COVERAGE_PERCENT, Interval
 
 
 @dataclass(frozen=True)

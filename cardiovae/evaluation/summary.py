@@ -22,9 +22,9 @@ from cardiovae.evaluation.aggregate import (
     worst_frames,
 )
 from cardiovae.evaluation.agreement import Agreement, agreement
-from cardiovae.evaluation.bootstrap import N_RESAMPLES, Interval, mean_by_patient
 from cardiovae.evaluation.patients import PatientEjection, patient_ejections
 from cardiovae.evaluation.results import ANATOMY, MOTION, SIDES, PairResult
+from cardiovae.intervals.bootstrap import N_RESAMPLES, Interval, mean_by_patient
 
 N_WORST = 12
 

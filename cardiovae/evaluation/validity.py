@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.evaluation.bootstrap import (
+from cardiovae.intervals.bootstrap import (
     MIN_PATIENTS,
     N_RESAMPLES,
     Interval,
     clusters,
     interval,
 )
-from cardiovae.evaluation.proportion import wilson
+from cardiovae.intervals.proportion import wilson
 from cardiovae.latent.paths import lerp, slerp
 
 Codes = NDArray[np.float64]

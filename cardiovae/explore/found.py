@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.audit.criteria import CriteriaSet
-from cardiovae.evaluation.bootstrap import Interval
 from cardiovae.explore.axes import Axis
 from cardiovae.explore.directions import Direction
 from cardiovae.explore.hearts import Hearts
 from cardiovae.explore.population import Population
+from cardiovae.intervals.bootstrap import Interval
 
 Array = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
-from cardiovae.evaluation.bootstrap import Interval, interval, resampled
+from cardiovae.intervals.bootstrap import Interval, interval, resampled
 
 Array = NDArray[np.float64]
 N_PERMUTATIONS = 999

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from cardiovae.evaluation.bootstrap import COVERAGE_PERCENT, Interval, check_lengths, clusters
-from cardiovae.evaluation.proportion import wilson_by_cluster
+from cardiovae.intervals.bootstrap import COVERAGE_PERCENT, Interval, check_lengths, clusters
+from cardiovae.intervals.proportion import wilson_by_cluster
 
 Array = NDArray[np.float64]
 Method = Literal["order statistics", "by patient", "none"]

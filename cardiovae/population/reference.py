@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cardiovae.errors import FileError
-from cardiovae.evaluation.bootstrap import Interval
-from cardiovae.evaluation.proportion import wilson_by_cluster
+from cardiovae.intervals.bootstrap import Interval
+from cardiovae.intervals.proportion import wilson_by_cluster
 from cardiovae.population.cohort import QUANTITIES, Sample
 from cardiovae.population.quantiles import (
     LEVELS,

@@ -65,7 +65,7 @@ def draw_batch(
 ) -> Batch:
     """One augmented batch of the frames `indices`; deterministic given `rng`."""
     distances, landmarks, instant, view = _mixed(shapes, indices, config, rng)
-    grid, landmarks = _moved(landmarks, config, rng)
+    grid, landmarks = moved_grid(landmarks, config, rng)
     moved = functional.grid_sample(
         torch.from_numpy(distances), grid, padding_mode="border", align_corners=False
     )
@@ -132,7 +132,7 @@ def _mixed(
     return distances, landmarks, instant, view
 
 
-def _moved(
+def moved_grid(
     landmarks: NDArray[np.float32], config: AugmentConfig, rng: np.random.Generator
 ) -> tuple[Tensor, NDArray[np.float32]]:
     """Sampling grid (N, 128, 96, 2) on the wide canvas, and the landmarks moved along."""

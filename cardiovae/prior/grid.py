@@ -59,7 +59,7 @@ class Placement:
         """
         matrices = []
         for axis in (0, 1):
-            matrix = _averaging(CANVAS_SHAPE[axis], self.shape[axis], *self._axis(axis))
+            matrix = averaging(CANVAS_SHAPE[axis], self.shape[axis], *self._axis(axis))
             missing = 1 - matrix.sum(1)
             before = np.arange(CANVAS_SHAPE[axis]) + 0.5 < self._axis(axis)[0]
             matrix[:, 0] += np.where(before, missing, 0)
@@ -70,7 +70,7 @@ class Placement:
     def inside(self) -> Floats:
         """Share of each canvas pixel inside the image, shape (128, 96)."""
         rows, cols = (
-            _averaging(CANVAS_SHAPE[axis], self.shape[axis], *self._axis(axis)).sum(1)
+            averaging(CANVAS_SHAPE[axis], self.shape[axis], *self._axis(axis)).sum(1)
             for axis in (0, 1)
         )
         return np.asarray(np.clip(np.outer(rows, cols), 0, 1), np.float32)
@@ -94,7 +94,7 @@ class Placement:
         return ORIGIN_MM[axis] / CANVAS_MM - (self.center_px[axis] + 0.5) * step, step
 
 
-def _averaging(n_out: int, n_in: int, first: float, step: float) -> Floats:
+def averaging(n_out: int, n_in: int, first: float, step: float) -> Floats:
     """Share of each canvas pixel that each native pixel covers, shape (n_out, n_in)."""
     edges = first + step * np.arange(n_in + 1)
     low = np.maximum(edges[None, :-1], np.arange(n_out)[:, None])

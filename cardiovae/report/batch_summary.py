@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from cardiovae.evaluation.agreement import agreement
-from cardiovae.evaluation.bootstrap import Interval
-from cardiovae.evaluation.proportion import wilson, wilson_by_cluster
+from cardiovae.intervals.bootstrap import Interval
+from cardiovae.intervals.proportion import wilson, wilson_by_cluster
 from cardiovae.report.batch_rows import NOT_JUDGED, Change, Row, Rule
 from cardiovae.report.batch_spool import Batch, Brief
 from cardiovae.report.wording import count, is_number, with_unit

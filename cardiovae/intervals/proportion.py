@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.evaluation.bootstrap import COVERAGE_PERCENT, Interval
+from cardiovae.intervals.bootstrap import COVERAGE_PERCENT, Interval
 
 Z = NormalDist().inv_cdf(0.5 + COVERAGE_PERCENT / 200)
 MIN_CLUSTERS = 2  # one alone says nothing of how clusters differ

@@ -1,0 +1,1 @@
+"""Confidence intervals that take the patient for the unit: of means by bootstrap, of shares."""
