@@ -49,7 +49,9 @@ def result(folder: Path, truth: np.ndarray, shifts: np.ndarray, rng: np.random.G
     posterior = np.clip(0.4 * wrong + noise * (found > 0), 0, 1).round(3).astype(np.float32)
     write(folder / "uncertainty.nii.gz", posterior, SPACING)
     seen = wrong & (rng.random(wrong.shape) < 0.7)
-    write(folder / "uncertainty_crisp.nii.gz", (seen * 0.8).astype(np.float32), SPACING)
+    image = (seen * 0.8).astype(np.float32)
+    image[:2] = np.nan  # as where nothing is known
+    write(folder / "uncertainty_crisp.nii.gz", image, SPACING)
     record = {"status": "unchanged", "uncertainty": said(found, shifts, rng)}
     (folder / "audit.json").write_text(json.dumps(record), encoding="utf-8")
 
@@ -68,6 +70,8 @@ def said(found: np.ndarray, shifts: np.ndarray, rng: np.random.Generator) -> dic
                 "density_percentile": 90 - 10 * shift + float(rng.normal(0, 5)),
                 "mahalanobis": 3 + 0.5 * shift + float(rng.normal()),
                 "disagreement": max(0.0, 0.01 * shift + float(rng.normal(0, 0.02))),
+                "misfit_mm": 1 + 0.4 * shift + float(rng.normal(0, 0.5)),
+                "crisp_dice": 0.95 - 0.05 * shift + float(rng.normal(0, 0.05)),
                 "motion_sd": None,
                 "valid_share": float(np.clip(1 - 0.05 * shift + rng.normal(0, 0.1), 0, 1)),
                 "crisp": 0.05 * shift + float(rng.normal(0, 0.09)),
@@ -77,6 +81,7 @@ def said(found: np.ndarray, shifts: np.ndarray, rng: np.random.Generator) -> dic
                 ),
                 "dice_expected": 0.97 - 0.07 * shift + float(rng.normal(0, 0.03)),
                 "dice_low": 0.89 - 0.07 * shift,
+                "look": shift > 1,
                 "look_rank": t + 1,
                 "lv_area_mm2": area,
                 "lv_area_low_mm2": area - 100,

@@ -68,7 +68,6 @@ def correction_record(
             _change(t, before[:, :, t], after[:, :, t], audits[0][0], spacing_mm)
             for t in range(before.shape[2])
         ),
-        uncertainty=None,
         prior={"name": "phantom", "license": "Apache-2.0", "sha256": {"weights": "ab" * 32}},
         config=correct_config(),
         seed=0,

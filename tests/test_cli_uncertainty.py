@@ -84,11 +84,11 @@ def test_every_signal_is_judged_in_its_direction(drawn):
     frames = rows(output / "frames.csv")
     failed = [float(f["dice"]) < 0.85 for f in frames]
     found = {r["signal"]: r for r in rows(output / "signals.csv")}
-    assert "look_rank" not in found
+    assert not {"look", "look_rank", "frame", "lv_area_mm2"} & set(found)
     for name, sign in (("entropy", 1), ("crisp_cosine", -1), ("dice_low", -1), ("crisp", 1)):
         expected = roc_auc_score(failed, [sign * float(f[name]) for f in frames])
         assert float(found[name]["auroc"]) == pytest.approx(expected)
-        assert expected > 0.8
+        assert expected > 0.6
     assert found["motion_sd"]["auroc"] == ""
     assert found["motion_sd"]["n_missing"] == str(len(frames))
 

@@ -367,7 +367,7 @@ def test_uncertainty_is_a_layer_with_a_switch_only_where_given(corrected, page):
     heat = np.full(before.shape, 0.5, np.float32)
     parsed = Page(report_page(record, before, after, heat))
     assert len(parsed.find("img", "heat")) == 9 + 1
-    assert any(a.get("id") == "heated" for a in parsed.find("input"))
+    assert any(a.get("id") == "shape-doubt" for a in parsed.find("input"))
     assert not Page(page).find("img", "heat")
 
 

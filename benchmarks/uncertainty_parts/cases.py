@@ -52,7 +52,7 @@ class Case:
 
 
 def real_cases(data: Path, level: str) -> Iterator[Case]:
-    """Pairs of ED and ES of every test patient and view, as a network of `level` segmented them."""
+    """Pairs of ED and ES of every test patient and view, as a network segmented them."""
     frames, found = _arrays(data / "camus224_dev.npz"), _arrays(data / "unet_dev_preds.npz")
     rows = found["index"]
     names = frames["names"][rows]

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from uncertainty_parts.cases import Case
 
 from cardiovae.bank import LatentBank
 from cardiovae.calibration.association import mutual_information
@@ -21,6 +20,7 @@ from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior.fidelity import dice
 from cardiovae.uncertainty.assess import assess
 from cardiovae.uncertainty.experts import Experts
+from uncertainty_parts.cases import Case
 
 Labels = NDArray[np.uint8]
 CONFIG = correct_config()

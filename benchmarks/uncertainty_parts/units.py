@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 from proof.versions import image_version
-from uncertainty_parts.cases import LEVELS, phantom_cases, real_cases
-from uncertainty_parts.measure import measured
 
 import cardiovae
 from cardiovae.bank import LatentBank, load_bank
 from cardiovae.io.atomic import write_text
 from cardiovae.prior.folder import load_prior
 from cardiovae.uncertainty.experts import Experts, load_experts
+from uncertainty_parts.cases import LEVELS, phantom_cases, real_cases
+from uncertainty_parts.measure import measured
 
 PACKAGE = Path(cardiovae.__file__).parent
 CHUNK = {"real": 60, "phantom": 15}  # sequences, and drawn patients of two views each

@@ -27,11 +27,10 @@ EF_SD_FLOOR = 1.0
 MIN_KNOWN = 0.9
 """Share of frames in which a signal must be known to be an input."""
 INPUT_SETS: tuple[tuple[str, ...], ...] = (
-    ("entropy", "mahalanobis", "disagreement", "valid_share", "crisp", "crisp_cosine"),
-    ("entropy", "mahalanobis", "disagreement", "valid_share"),
-    ("crisp", "crisp_cosine"),
+    ("opinion_dice", "crisp_dice", "misfit_mm", "mahalanobis", "disagreement"),
+    ("misfit_mm", "mahalanobis", "disagreement", "valid_share"),
 )
-"""Signals that are used together, the most first: with an image, without, the image alone."""
+"""Signals that are used together, the most first: with an image, and by shape alone."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -163,7 +163,7 @@ def _write(
     from cardiovae.evaluation.doubt_record import doubt_record
     from cardiovae.io import write_text
     from cardiovae.io.tables import parquet_available, write_table
-    from cardiovae.report.doubt import write_doubt
+    from cardiovae.report.judged import write_doubt
 
     where = Origin(version=__version__, seed=seed, **origin)
     record = doubt_record(run.doubts, where, run.errors, pairing.unmatched)
@@ -212,7 +212,7 @@ def _show(record: dict[str, Any], output: Path, screen: Screen) -> None:
     from rich.padding import Padding
     from rich.table import Table
 
-    from cardiovae.report import doubt_text as text
+    from cardiovae.report import judged_text as text
 
     screen.say(text.headline(record))
     for words in (text.signal_table(record), text.map_table(record), text.interval_table(record)):

@@ -24,20 +24,21 @@ from cardiovae.evaluation.pairing import Pair
 from cardiovae.io.content import file_bytes
 from cardiovae.io.nifti import read_map
 from cardiovae.labels import Label
-from cardiovae.manifest.inputs import RECORD
+from cardiovae.manifest.inputs import IMAGE_DOUBT, RECORD, UNCERTAINTY
 from cardiovae.sequence import EchoSequence
 
 Array = NDArray[np.float64]
 KEY = "uncertainty"
 MAPS: Mapping[str, str] = {
-    "posterior": "uncertainty.nii.gz",
-    "crisp": "uncertainty_crisp.nii.gz",
+    "posterior": UNCERTAINTY,
+    "crisp": IMAGE_DOUBT,
 }
 """The maps by what made them, and how they are called beside the labels."""
 NO_SIGNAL = ("frame", "look_rank", "lv_area_mm2", "lv_area_low_mm2", "lv_area_high_mm2")
 """Numbers of a frame that say nothing of its doubt by themselves."""
 MORE_IS_BETTER = (
-    "density_percentile", "valid_share", "crisp_cosine", "dice_expected", "dice_low",
+    "density_percentile", "typicality_percentile", "valid_share", "crisp_cosine", "crisp_dice",
+    "opinion_dice", "dice_expected", "dice_low",
 )  # fmt: skip
 """Signals that fall as doubt grows; all others rise."""
 ROUNDING = 1e-5  # of float32

@@ -10,11 +10,10 @@ from markupsafe import Markup
 
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.report.figures import SMALL, Curve, Values, line_chart, percentile_chart
-from cardiovae.report.palette import MUTED, STRUCTURE_COLORS
+from cardiovae.report.palette import INK_BLUE, MUTED, STRUCTURE_COLORS
 from cardiovae.report.wording import is_number, readable, unit_text, with_unit
 
 AREAS = {"lv_area": Label.LV, "myo_area": Label.MYO, "la_area": Label.LA}
-INK_BLUE = "#34508a"  # what belongs to no single structure
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Figures:
 
     `single` holds name, value before and value after of each attribute in place of curves, where
     there is only one frame. `extremes` are the largest and smallest LV area in words; `missing`
-    says which attributes have no figure and why.
+    says which attributes have no figure and why, `interval` what the shaded band is.
     """
 
     single: tuple[tuple[str, str, str], ...]
@@ -32,6 +31,7 @@ class Figures:
     plausibility: Markup
     extremes: tuple[tuple[str, str], ...]
     missing: tuple[str, ...]
+    interval: str = ""
 
 
 def figures(record: Mapping[str, Any], *, columns: bool = True) -> Figures:
@@ -55,6 +55,7 @@ def figures(record: Mapping[str, Any], *, columns: bool = True) -> Figures:
         plausibility=_plausibility(record),
         extremes=_extremes(record),
         missing=tuple(missing),
+        interval=_interval_words(record),
     )
 
 
@@ -131,7 +132,26 @@ def _curve(record: Mapping[str, Any], name: str, label: str) -> Curve:
     before, after = (record["attributes"][side][name] for side in ("before", "after"))
     owner = next((s for s in STRUCTURES if name.startswith(s.name.lower() + "_")), None)
     color = STRUCTURE_COLORS[owner] if owner else INK_BLUE
-    return Curve(label, color or MUTED, before, after, _reasons(record, name))
+    ends = interval(record) if name == "lv_area" else ((), ())
+    return Curve(label, color or MUTED, before, after, _reasons(record, name), *ends)
+
+
+def interval(record: Mapping[str, Any]) -> tuple[Values, Values]:
+    """Lower and upper ends of the LV area of each frame in mm2; empty where nothing is doubted."""
+    doubt = record.get("uncertainty")
+    if not doubt:
+        return (), ()
+    ends = ("lv_area_low_mm2", "lv_area_high_mm2")
+    low, high = ([frame.get(name) for frame in doubt["frames"]] for name in ends)
+    return (low, high) if any(map(is_number, low)) else ((), ())
+
+
+def _interval_words(record: Mapping[str, Any]) -> str:
+    if not interval(record)[0]:
+        return ""
+    doubt = record["uncertainty"]
+    known = "not calibrated: spread of samples" if doubt["calibration"] is None else "calibrated"
+    return f"Shaded: {100 * doubt['level']:g} % interval of the LV area after, {known}."
 
 
 def _reasons(record: Mapping[str, Any], name: str) -> dict[int, str]:

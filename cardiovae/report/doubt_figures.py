@@ -1,104 +1,118 @@
-"""Reliability diagrams and risk-coverage curves, as SVG text."""
+"""Doubt as figures: a bar per frame, an interval on a line; SVG text as in `figures`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from cardiovae.report.axes import nice_range
-from cardiovae.report.palette import GRID, INK, MUTED
-from cardiovae.report.planes import Plane, grid, svg, titles
-from cardiovae.report.population_figures import LETTER, color_of
-from cardiovae.report.wording import count, is_number, number
+from markupsafe import Markup
 
-UNIT: tuple[float, float, list[float]] = (0.0, 1.0, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
-POINT = "#0077bb"
-SHARE_HEIGHT = 46  # pixels of the bars that say how many cases a bin holds
-LEGEND = 180  # pixels at least
+from cardiovae.report.axes import Axes, Frame, grid, heading, hits, nice_range, note, svg
+from cardiovae.report.doubt_words import SIGNAL_WORDS
+from cardiovae.report.figures import WIDE, Values
+from cardiovae.report.palette import HEAT, INK, INK_BLUE, MUTED, UNKNOWN
+from cardiovae.report.wording import is_number, number
+
+# Without a calibration: the first known of those that order the frames in the record.
+ORDER = ("opinion", "crisp", "misfit_mm", "disagreement")
 
 
-def reliability_diagram(
-    rows: Sequence[Mapping[str, Any]], *, title: str, across: str, up: str, unit: str
-) -> str:
-    """Observed against stated shares with 95 % intervals; on the diagonal they agree.
+def doubt_bars(doubt: Mapping[str, Any], failed: str) -> Markup:
+    """Doubt of each frame, those to look at marked with their place in the order.
 
     Args:
-        rows: Of "reliability" in the record.
-        title: What is stated.
-        across: Name of the stated share.
-        up: Name of the observed share.
-        unit: What is counted, such as "frame".
+        doubt: What the record says under "uncertainty".
+        failed: What it means that a frame failed, in words.
+
+    Returns:
+        Probability of failure where it is known, else the signal that orders the frames; empty
+        for a single frame, and where nothing is known.
     """
-    plane = Plane(400, 400, UNIT, UNIT)
-    total = sum(row["count"] for row in rows)
-    most = max((row["count"] for row in rows), default=1)
-    floor = plane.height - plane.bottom
-    bars = "".join(
-        f'<rect x="{plane.x(row["low_edge"]) + 1:.1f}" '
-        f'y="{floor - SHARE_HEIGHT * row["count"] / most:.1f}" '
-        f'width="{plane.x(row["high_edge"]) - plane.x(row["low_edge"]) - 2:.1f}" '
-        f'height="{SHARE_HEIGHT * row["count"] / most:.1f}" fill="{GRID}"/>'
-        for row in rows
+    frames = doubt["frames"]
+    names = ("failure_probability", *ORDER)
+    name = next((n for n in names if any(is_number(f.get(n)) for f in frames)), "")
+    if len(frames) < 2 or not name:
+        return Markup()
+    probable = name == names[0]
+    share = probable or SIGNAL_WORDS[name].unit == "%"
+    words = f"probability that {failed}" if probable else SIGNAL_WORDS[name].words
+    return Markup(  # the figure escapes what it prints
+        bar_chart(
+            [100 * v if share and is_number(v) else v for v in (f.get(name) for f in frames)],
+            {f["frame"]: str(f.get("look_rank") or "look") for f in frames if f["look"]},
+            title=words[0].upper() + words[1:],
+            unit="%" if share else SIGNAL_WORDS[name].unit,
+            top=100.0 if probable else None,
+        )
     )
-    parts = [
-        bars,
-        grid(plane),
-        f'<line x1="{plane.x(0):.1f}" y1="{plane.y(0):.1f}" x2="{plane.x(1):.1f}" '
-        f'y2="{plane.y(1):.1f}" stroke="{MUTED}" stroke-dasharray="4 3"/>',
-        titles(plane, title, across, up),
-        *(_bin(plane, row, total, unit) for row in rows if is_number(row["observed"])),
-    ]
-    return svg(plane, f"{title}: observed against stated", parts)
 
 
-def risk_figure(curves: Mapping[str, Any], names: Mapping[str, str], *, title: str) -> str:
-    """Mean loss of the frames kept, against the share kept; the lower the better.
+def bar_chart(
+    values: Values,
+    marked: Mapping[int, str],
+    *,
+    title: str,
+    unit: str = "",
+    top: float | None = None,
+    frame: Frame = WIDE,
+) -> str:
+    """One bar per frame; some are in another color and carry a word.
 
     Args:
-        curves: "curves" of the record.
-        names: Signals to draw and what they are called, the best first.
-        title: Of the figure.
+        values: One per frame, 0 or more; None or NaN is a gap.
+        marked: Words above the bars of some frames.
+        title: What is drawn, for the heading.
+        unit: Unit of the values.
+        top: Upper end of the axis; None = a round number above the largest value.
+        frame: Size of the picture.
     """
-    drawn = {name: curves["risk"][name] for name in names if name in curves["risk"]}
-    values = [v for risk in drawn.values() for v in risk] + [0.0, *(curves["oracle"] or [])]
-    x_range = (0.0, 100.0, [0.0, 20.0, 40.0, 60.0, 80.0, 100.0])
-    longest = max((len(names[name]) for name in drawn), default=0)
-    legend = max(LEGEND, round(longest * LETTER) + 52)
-    plane = Plane(560 + legend, 400, x_range, nice_range(values, n_ticks=5), right=legend)
-    at = [100 * share for share in curves["coverage"]]
-    parts = [grid(plane), titles(plane, title, "frames kept, least doubt first (%)", "1 - Dice")]
-    lines = [(names[n], risk, color_of(i), "") for i, (n, risk) in enumerate(drawn.items())]
-    if curves["oracle"]:
-        lines.append(("best order there is", curves["oracle"], INK, "5 4"))
-    for i, (name, risk, color, dash) in enumerate(lines):
-        path = " ".join(
-            f"{plane.x(x):.1f},{plane.y(y):.1f}" for x, y in zip(at, risk, strict=True)
-        )
-        y = plane.top + 14 + 22 * i
-        x = plane.width - plane.right + 16
-        parts.append(
-            f'<g><polyline points="{path}" fill="none" stroke="{color}" stroke-width="2" '
-            f'stroke-dasharray="{dash}"><title>{escape(name)}</title></polyline>'
-            f'<line x1="{x}" x2="{x + 22}" y1="{y - 4}" y2="{y - 4}" stroke="{color}" '
-            f'stroke-width="3" stroke-dasharray="{dash}"/>'
-            f'<text x="{x + 28}" y="{y}" fill="{INK}">{escape(name)}</text></g>'
-        )
-    return svg(plane, f"{title}: mean loss against share of frames kept", parts)
+    known = [v for v in values if is_number(v)]
+    low, high, ticks = nice_range([0.0, top or max(known, default=1.0)], n_ticks=4)
+    axes = Axes(frame, len(values), low, high)
+    parts = [grid(axes, ticks), heading(title, unit, axes)]
+    wide = max(min(axes.step * 0.7, 34.0), 1.0)
+    for t, value in enumerate(values):
+        color = HEAT if t in marked else UNKNOWN
+        y = axes.floor
+        if is_number(value):
+            y = min(axes.y(value), axes.floor - 1)
+            parts.append(
+                f'<rect x="{axes.x(t) - wide / 2:.1f}" y="{y:.1f}" width="{wide:.1f}" '
+                f'height="{axes.floor - y:.1f}" fill="{color}"/>'
+            )
+        if t in marked:
+            parts.append(
+                f'<text x="{axes.x(t):.1f}" y="{max(y - 5, axes.frame.top + 4):.1f}" '
+                f'text-anchor="middle" font-weight="700" fill="{INK}">{escape(marked[t])}</text>'
+            )
+    if not known:
+        parts.append(note(axes, "not known of any frame"))
+    words = [
+        f"frame {t}: {number(value)}{f' {unit}' if unit and is_number(value) else ''}"
+        for t, value in enumerate(values)
+    ]
+    return svg(axes, f"{title} of each frame", [*parts, hits(axes, words)])
 
 
-def _bin(plane: Plane, row: Mapping[str, Any], total: int, unit: str) -> str:
-    x, y = plane.x(row["predicted"]), plane.y(row["observed"])
-    whisker = ""
-    words = f"stated {number(row['predicted'], 3)}, observed {number(row['observed'], 3)}"
-    if is_number(row["low"]) and is_number(row["high"]):
-        whisker = (
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{plane.y(row["low"]):.1f}" '
-            f'y2="{plane.y(row["high"]):.1f}" stroke="{POINT}" stroke-width="1.5"/>'
-        )
-        words += f" ({number(row['low'], 3)} to {number(row['high'], 3)})"
-    words += f"; {count(row['count'], unit)}, {100 * row['count'] / total:.1f} %"
+def interval_bar(value: float | None, low: float | None, high: float | None) -> str:
+    """A percentage and its interval on a line from 0 to 100; empty where one is not known."""
+    if not (is_number(value) and is_number(low) and is_number(high)):
+        return ""
+    left, wide = 12.0, 2.76  # pixels per percent
+    ends = [left + wide * min(max(v, 0.0), 100.0) for v in (low, value, high)]
+    ticks = "".join(
+        f'<line x1="{left + wide * p:g}" x2="{left + wide * p:g}" y1="17" y2="21" '
+        f'stroke="{MUTED}"/><text x="{left + wide * p:g}" y="33" text-anchor="middle" '
+        f'fill="{MUTED}">{p}</text>'
+        for p in (0, 25, 50, 75, 100)
+    )
     return (
-        f'<g>{whisker}<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{POINT}" stroke="#fff"/>'
-        f"<title>{escape(words)}</title></g>"
+        '<svg class="interval" viewBox="0 0 300 36" role="img" font-size="11" '
+        f'font-family="system-ui, sans-serif" xmlns="http://www.w3.org/2000/svg" '
+        f'aria-label="{value:.0f} %, interval {low:.0f} to {high:.0f} %">'
+        f'<line x1="{left:g}" x2="{left + 100 * wide:g}" y1="17" y2="17" stroke="{MUTED}"/>{ticks}'
+        f'<rect x="{ends[0]:.1f}" y="6" width="{max(ends[2] - ends[0], 1):.1f}" height="11" '
+        f'fill="{INK_BLUE}" opacity="0.35"/>'
+        f'<rect x="{ends[1] - 1.5:.1f}" y="3" width="3" height="17" fill="{INK_BLUE}"/></svg>'
     )

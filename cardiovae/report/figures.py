@@ -25,7 +25,8 @@ class Curve:
     """One quantity over the frames, before and after; both of length T.
 
     `before` is empty where nothing is compared. `reasons` says of a frame why its value is
-    missing, where that is known.
+    missing, where that is known. `low` and `high` are the ends of an interval around the value
+    after, empty where there is none.
     """
 
     label: str
@@ -33,6 +34,8 @@ class Curve:
     before: Values
     after: Values
     reasons: Mapping[int, str] = field(default_factory=dict)
+    low: Values = ()
+    high: Values = ()
 
 
 LARGE = Frame(1100, 320)
@@ -63,11 +66,12 @@ def line_chart(
     """
     n_frames = len(curves[0].after)
     label = f"{title} over the frames" + (", before and after" if curves[0].before else "")
-    known = [v for c in curves for v in (*c.before, *c.after) if is_number(v)]
+    known = [v for c in curves for v in (*c.before, *c.after, *c.low, *c.high) if is_number(v)]
     low, high, ticks = nice_range(known, n_ticks=5 if frame.height > 250 else 3)
     axes = Axes(frame, n_frames, low, high)
     single = len(curves) == 1
     parts = [tints(axes, actions), grid(axes, ticks), heading(title, unit, axes)]
+    parts += [_band(axes, curve) for curve in curves]
     for curve in curves:
         parts.append(_polyline(axes, curve.after, curve.color, 2.2, ""))
         parts.append(_polyline(axes, curve.before, curve.color, 1.3, "4 3"))
@@ -164,6 +168,31 @@ def _stretches(values: Values) -> Iterator[list[tuple[int, float]]]:
         yield stretch
 
 
+def _band(axes: Axes, curve: Curve) -> str:
+    """The interval around a curve, shaded; a frame between two gaps has a bar."""
+    ends = {
+        t: (low, high)
+        for t, (low, high) in enumerate(zip(curve.low, curve.high, strict=True))
+        if is_number(low) and is_number(high)
+    }
+    parts: list[str] = []
+    for stretch in _stretches([float(t in ends) or None for t in range(len(curve.low))]):
+        frames = [t for t, _ in stretch]
+        if len(frames) == 1:
+            corners = [(frames[0] + dx, ends[frames[0]][k]) for dx, k in _CORNERS]
+        else:
+            corners = [(t, ends[t][0]) for t in frames]
+            corners += [(t, ends[t][1]) for t in reversed(frames)]
+        points = " ".join(f"{axes.x(t):.1f},{axes.y(value):.1f}" for t, value in corners)
+        parts.append(
+            f'<polygon class="band" points="{points}" fill="{curve.color}" opacity="0.25"/>'
+        )
+    return "".join(parts)
+
+
+_CORNERS = ((-0.3, 0), (0.3, 0), (0.3, 1), (-0.3, 1))  # of a bar: frames, and which end
+
+
 def _polyline(axes: Axes, values: Values, color: str, width: float, dash: str) -> str:
     """A curve with gaps; a value alone between two gaps is a dot."""
     parts: list[str] = []
@@ -232,5 +261,7 @@ def _words(curves: Sequence[Curve], t: int, unit: str, actions: Sequence[str]) -
             line += f" ({curve.reasons[t]})"
         elif is_number(new) and unit:
             line += f" {unit}"
+        if curve.low and is_number(curve.low[t]) and is_number(curve.high[t]):
+            line += f", interval {number(curve.low[t])} to {number(curve.high[t])}"
         lines.append(line)
     return "\n".join(lines)

@@ -5,15 +5,54 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiovae.report.palette import HEAT, IMAGE_HEAT
 from cardiovae.report.pictures import Viewport, data_uri, heat_png, label_png, outline_path
 from cardiovae.report.tables import Audit, Cell, Problem, badness, problems, state
 from cardiovae.report.wording import ACTIONS, is_number, number, readable
 
+
+@dataclass(frozen=True)
+class Layer:
+    """A map of doubt over the labels.
+
+    Args:
+        name: What the switch says.
+        color: Its color.
+        ramp: Values where it starts to show, and where it is opaque.
+        scale: What these mean.
+    """
+
+    name: str
+    color: str
+    ramp: tuple[float, float]
+    scale: str
+
+
+LAYERS: Mapping[str, Layer] = MappingProxyType(
+    {
+        # Entropy of two labels by log 4, as `cardiovae.uncertainty` has it: 0.361 where two in
+        # ten samples differ, 0.5 where half do. Below that every contour is a little soft.
+        "shape": Layer(
+            "doubt of the shape",
+            HEAT,
+            (0.361, 0.5),
+            "faint: 2 in 10 sampled shapes differ here; full: half of them",
+        ),
+        # Chosen by eye on phantoms.
+        "image": Layer(
+            "doubt of the image",
+            IMAGE_HEAT,
+            (0.25, 0.75),
+            "faint: a quarter of what fits the image is against the label; full: three quarters",
+        ),
+    }
+)
 NOT_CHANGED = Cell("\N{EN DASH}", "frame kept bit for bit")
 
 
@@ -35,7 +74,7 @@ class FrameView:
         cells: Numbers by name, for tables.
         before: Picture of the input, as a data URI.
         after: Picture of the result.
-        heat: Picture of the uncertainty, empty where there is none.
+        doubt: Layers of doubt, empty where there are none: name and picture.
         outline: SVG path around the changed pixels.
     """
 
@@ -51,7 +90,7 @@ class FrameView:
     cells: Mapping[str, Cell]
     before: str
     after: str
-    heat: str
+    doubt: tuple[tuple[str, str], ...]
     outline: str
 
 
@@ -59,10 +98,10 @@ def frame_views(
     record: Mapping[str, Any],
     before: NDArray[np.uint8],
     after: NDArray[np.uint8],
-    uncertainty: NDArray[np.float32] | None,
+    doubts: Mapping[str, NDArray[np.float32]],
     view: Viewport,
 ) -> tuple[FrameView, ...]:
-    """One `FrameView` per frame of the label maps, shape (H, W, T)."""
+    """One `FrameView` per frame of the label maps, shape (H, W, T); `doubts` by `LAYERS`."""
     ranks = worst_first(record["before"], record["frames"])
     views = []
     for t, change in enumerate(record["frames"]):
@@ -82,11 +121,18 @@ def frame_views(
                 cells=_cells(change),
                 before=pictures[0],
                 after=pictures[1],
-                heat="" if uncertainty is None else data_uri(heat_png(uncertainty[:, :, t], view)),
+                doubt=tuple(
+                    (name, _layer(LAYERS[name], values[:, :, t], view))
+                    for name, values in doubts.items()
+                ),
                 outline=outline_path((before[:, :, t] != after[:, :, t])[view.box]),
             )
         )
     return tuple(views)
+
+
+def _layer(layer: Layer, values: NDArray[np.float32], view: Viewport) -> str:
+    return data_uri(heat_png(values, view, color=layer.color, ramp=layer.ramp))
 
 
 def worst_first(audit: Audit, changes: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:

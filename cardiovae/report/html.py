@@ -19,8 +19,9 @@ from cardiovae.io.atomic import refuse_to_replace, write_text
 from cardiovae.labels import STRUCTURES
 from cardiovae.report import palette
 from cardiovae.report.curves import figures
+from cardiovae.report.doubt import doubt_view
 from cardiovae.report.figures import verdict_strip
-from cardiovae.report.frames import frame_views
+from cardiovae.report.frames import LAYERS, frame_views
 from cardiovae.report.headline import (
     audit_pairs,
     good,
@@ -46,7 +47,8 @@ def write_report(
     record: Mapping[str, Any],
     before: NDArray[np.uint8],
     after: NDArray[np.uint8],
-    uncertainty: NDArray[np.float32] | None = None,
+    posterior: NDArray[np.float32] | None = None,
+    image_doubt: NDArray[np.float32] | None = None,
     *,
     overwrite: bool = False,
 ) -> None:
@@ -60,7 +62,9 @@ def write_report(
         record: Content of `audit.json`, as `Correction.to_json` gives it.
         before: Label maps of the input, shape (H, W, T).
         after: Label maps of the result, same shape.
-        uncertainty: Entropy of each pixel, 0 to 1, same shape; None = no such layer.
+        posterior: Entropy of each pixel over samples of the prior, 0 to 1, same shape; NaN where
+            unknown, None = no such layer.
+        image_doubt: Doubt of each pixel by the image, likewise.
         overwrite: Whether an existing file may be replaced.
 
     Raises:
@@ -68,17 +72,25 @@ def write_report(
         FileError: The file exists, or cannot be written.
     """
     refuse_to_replace(path, overwrite=overwrite)
-    write_text(path, report_page(record, before, after, uncertainty), overwrite=overwrite)
+    page = report_page(record, before, after, posterior, image_doubt)
+    write_text(path, page, overwrite=overwrite)
 
 
 def report_page(
     record: Mapping[str, Any],
     before: NDArray[np.uint8],
     after: NDArray[np.uint8],
-    uncertainty: NDArray[np.float32] | None = None,
+    posterior: NDArray[np.float32] | None = None,
+    image_doubt: NDArray[np.float32] | None = None,
 ) -> str:
     """The page of `write_report` as text; arguments and errors are the same."""
-    _check(record, {"before": before, "after": after, "uncertainty": uncertainty})
+    maps = {"posterior": posterior, "image_doubt": image_doubt}
+    _check(record, {"before": before, "after": after, **maps})
+    doubts = {
+        layer: values
+        for layer, values in zip(LAYERS, maps.values(), strict=True)
+        if values is not None
+    }
     environment = Environment(
         loader=PackageLoader("cardiovae.report"),
         autoescape=True,
@@ -95,8 +107,9 @@ def report_page(
         unknown=unknown_shapes(record),
         tiles=tiles(record),
         judges=judges(record),
-        frames=frame_views(record, before, after, uncertainty, view),
-        has_heat=uncertainty is not None,
+        frames=frame_views(record, before, after, doubts, view),
+        layers={name: LAYERS[name] for name in doubts},
+        doubt=doubt_view(record),
         view=view,
         figures=figures(record),
         tables=_tables(record),
@@ -157,6 +170,11 @@ def _check(record: Mapping[str, Any], arrays: Mapping[str, NDArray[Any] | None])
             raise CardiovaeError(
                 f"{name}: must have the shape {shape} of the record, got {array.shape}"
             )
+    doubt = record.get("uncertainty")
+    if doubt and len(doubt["frames"]) != shape[2]:
+        raise CardiovaeError(
+            f"record: doubts {len(doubt['frames'])} frames, its shape says {shape[2]}"
+        )
     if len(record["frames"]) != shape[2]:
         raise CardiovaeError(
             f"record: names {len(record['frames'])} frames, its shape says {shape[2]}"

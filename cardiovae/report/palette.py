@@ -15,10 +15,12 @@ STRUCTURE_COLORS: Mapping[Label, str] = MappingProxyType(
 )
 BACKDROP = "#14181d"  # behind the heart, as dark as an echo
 OUTLINE = "#ffffff"  # around changed pixels
-HEAT = "#ff3dc8"  # uncertain pixels; no structure is pink
+HEAT = "#ff3dc8"  # doubt of the shape; no structure is pink
+IMAGE_HEAT = "#fff06a"  # doubt of the image: lighter than every structure, and hatched in pages
 MARK = "#ffe14d"  # hatching and rim of offending pixels; lighter than every structure
 INK = "#1d2530"
 MUTED = "#586271"
+INK_BLUE = "#34508a"  # what belongs to no single structure
 GRID = "#e3e7ec"
 FAIL = "#b3261e"
 PASS = "#2f7d4f"

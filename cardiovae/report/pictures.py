@@ -81,15 +81,26 @@ def label_png(labels: Labels, view: Viewport) -> bytes:
     return _png(picture, bits=2)
 
 
-def heat_png(values: NDArray[np.float32], view: Viewport) -> bytes:
-    """A map of 0 to 1, shape (H, W), as a PNG that is more opaque where the value is higher.
+def heat_png(
+    values: NDArray[np.float32],
+    view: Viewport,
+    *,
+    color: str = HEAT,
+    ramp: tuple[float, float] = (0.0, 1.0),
+) -> bytes:
+    """A map, shape (H, W), as a PNG that is more opaque where the value is higher.
 
-    NaN is transparent, like 0.
+    Args:
+        values: Any numbers; NaN is transparent.
+        view: What to show of it.
+        color: The one color of the picture.
+        ramp: Values up to the first are transparent, those from the second on opaque.
     """
-    crop = np.nan_to_num(_resampled(values, view), nan=0.0).clip(0, 1)
+    share = (_resampled(values, view).astype(np.float32) - ramp[0]) / (ramp[1] - ramp[0])
+    crop = np.nan_to_num(share, nan=0.0).clip(0, 1)
     levels = np.rint(crop * (HEAT_LEVELS - 1)).astype(np.uint8)
     picture = Image.fromarray(levels, "P")
-    picture.putpalette(list(ImageColor.getrgb(HEAT)[:3]) * HEAT_LEVELS)
+    picture.putpalette(list(ImageColor.getrgb(color)[:3]) * HEAT_LEVELS)
     opacity = bytes(round(255 * level / (HEAT_LEVELS - 1)) for level in range(HEAT_LEVELS))
     return _png(picture, bits=4, transparency=opacity)
 

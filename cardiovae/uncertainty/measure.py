@@ -17,8 +17,8 @@ from cardiovae.correction.scene import see
 from cardiovae.errors import ModelError
 from cardiovae.labels import STRUCTURES
 from cardiovae.latent.mahalanobis import mahalanobis
-from cardiovae.prior.cohort import DataConfig, patient_of
 from cardiovae.prior.codec import encode, to_canvas
+from cardiovae.prior.cohort import DataConfig, patient_of
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.prior.pairs import NamedFrame, frames_of
 from cardiovae.sequence import EchoSequence

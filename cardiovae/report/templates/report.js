@@ -25,7 +25,7 @@
     one("#now").textContent = now;
     one("#facts").replaceChildren(one(".facts", card).cloneNode(true));
     if (n > 1) one("#slider").value = now;
-    for (const part of all(".card, .timeline span, .frames tr[data-frame]")) {
+    for (const part of all(".card, .first, .timeline span, .frames tr[data-frame]")) {
       part.classList.toggle("current", Number(part.dataset.frame) === now);
     }
     for (const chart of all(".chart")) {
@@ -55,9 +55,9 @@
     const target = event.target.closest("[data-frame]");
     if (!target || target === player) return;
     show(Number(target.dataset.frame));
-    if (target.closest(".strip, .frames")) player.scrollIntoView({ block: "nearest" });
+    if (target.closest(".strip, .firsts, .frames")) player.scrollIntoView({ block: "nearest" });
   });
-  for (const name of ["outlined", "heated"]) {
+  for (const name of ["outlined", "shape-doubt", "image-doubt"]) {
     one("#" + name)?.addEventListener("change", (event) => {
       document.body.classList.toggle(name, event.target.checked);
     });
