@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from uncertainty_parts.analysis import BELOW, Frames, Records, column
 
 from cardiovae.calibration.coverage import coverage
 from cardiovae.calibration.fit import LEVELS, FrameColumns, HeartColumns, fit_calibration
 from cardiovae.calibration.record import Calibration
 from cardiovae.calibration.reliability import expected_calibration_error
 from cardiovae.calibration.roc import auroc
+from uncertainty_parts.analysis import BELOW, Frames, Records, column
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
