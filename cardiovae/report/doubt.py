@@ -52,6 +52,7 @@ class DoubtView:
         bars: Doubt of each frame as a figure; empty for a single frame.
         first: Frames to look at, those to look at first in front.
         first_note: What else is to be said of them.
+        looks: All frames to look at.
         cells: Numbers of each frame for tables, by name.
         failed: Words for a frame that failed, as in "the Dice is below 0.85".
         statements: What the numbers rest on, and what they do not see.
@@ -63,6 +64,7 @@ class DoubtView:
     bars: Markup
     first: tuple[FirstFrame, ...]
     first_note: str
+    looks: frozenset[int]
     cells: tuple[Mapping[str, Cell], ...]
     failed: str
     statements: tuple[str, ...]
@@ -84,6 +86,7 @@ def doubt_view(record: Record) -> DoubtView | None:
         bars=doubt_bars(doubt, failed_words(doubt)),
         first=tuple(_first(record, doubt, t) for t in looks[:MOST_FIRST]),
         first_note=_first_note(doubt, looks),
+        looks=frozenset(looks),
         cells=tuple(_cells(doubt, frame) for frame in doubt["frames"]),
         failed=failed_words(doubt),
         statements=_statements(doubt),
@@ -161,11 +164,11 @@ def _ejection_tile(doubt: Record) -> Tile:
 
 def _volumes(found: Record) -> str:
     """What the ejection fraction was computed from, where it is known."""
-    volumes = [found.get("ed_ml"), found.get("es_ml")]
-    if not all(map(is_number, volumes)):
+    ed, es = found.get("ed_ml"), found.get("es_ml")
+    if not (is_number(ed) and is_number(es)):
         return ""
     how = f" ({found['method']})" if found.get("method") else ""
-    return "; ED {:.0f} ml, ES {:.0f} ml{}".format(*volumes, how)
+    return f"; ED {ed:.0f} ml, ES {es:.0f} ml{how}"
 
 
 def _look_tile(doubt: Record, looks: Sequence[int]) -> Tile:
@@ -179,7 +182,7 @@ def _look_tile(doubt: Record, looks: Sequence[int]) -> Tile:
     shown = [str(t) for t in looks[:MAX_RUNS]] + ["..."] * (len(looks) > MAX_RUNS)
     note = f"most doubtful in front: {', '.join(shown)}" if len(looks) > 1 else f"frame {looks[0]}"
     if not calibrated:
-        note += "; not calibrated: only frames unlike all training shapes are named"
+        note += "; not calibrated: only frames that the prior does not know are named"
     return Tile(title, "", f"{len(looks)} of {n}", note)
 
 
@@ -197,8 +200,8 @@ def _first_note(doubt: Record, looks: Sequence[int]) -> str:
         )
     order = sorted(doubt["frames"], key=_rank)[:3]
     return (
-        f"{NO_CALIBRATION[0].upper()}{NO_CALIBRATION[1:]}. The most doubtful by the signals alone: "
-        f"{', '.join(str(frame['frame']) for frame in order)}."
+        "Not calibrated: nothing says how often such frames fail. The most doubtful by the "
+        f"signals alone: {', '.join(str(frame['frame']) for frame in order)}."
     )
 
 
@@ -215,8 +218,12 @@ def _first(record: Record, doubt: Record, t: int) -> FirstFrame:
 
 
 def _no_chance(doubt: Record) -> str:
-    why = "not calibrated" if doubt["calibration"] is None else "a signal it rests on is missing"
-    return f"probability not known: {why}"
+    return f"no probability: {_why_unknown(doubt)}"
+
+
+def _why_unknown(doubt: Record) -> str:
+    known = doubt["calibration"] is not None
+    return "a signal it rests on is missing" if known else "not calibrated"
 
 
 def _reasons(record: Record, doubt: Record, t: int) -> tuple[str, ...]:
@@ -229,7 +236,7 @@ def _reasons(record: Record, doubt: Record, t: int) -> tuple[str, ...]:
             middle = signal.show(median(v for v in values if is_number(v)))
             text = f"{signal.words}: {signal.show(values[t])} (median {middle})"
             strongest[signal.about] = (score, text)
-    told = ["unlike the shapes that the prior was trained on"]
+    told = ["unlike the training shapes, or more than half of it changed"]
     told *= bool(record["frames"][t].get("out_of_distribution"))
     told += [text for _, text in sorted(strongest.values(), reverse=True)]
     return tuple(told[:MOST_REASONS]) or ("no single signal stands out",)
@@ -239,7 +246,7 @@ def _cells(doubt: Record, frame: Record) -> dict[str, Cell]:
     """The doubt of one frame, a reason beside each number that is missing."""
     low = frame.get("dice_low")
     bound = f"at least {low:.2f} at the level {percent(doubt['level'])}" if is_number(low) else ""
-    why = _no_chance(doubt).partition(": ")[2]
+    why = _why_unknown(doubt)
     no_band = doubt["reasons"].get("band_mm") or doubt["reasons"].get("posterior") or NO_SAMPLES
     return {
         "failure": _cell(frame.get("failure_probability"), why, percent),
@@ -273,7 +280,7 @@ def _statements(doubt: Record) -> tuple[str, ...]:
         )
     else:
         people = known.get("n_patients")
-        who = f"{count(people, 'patient')} of " if is_number(people) else ""
+        who = f"{count(int(people), 'patient')} of " if is_number(people) else ""
         told.append(
             f"Calibrated on {who}{known.get('source') or 'a source that the record does not name'}"
             f" (calibration '{known.get('name')}'). Intervals are meant to hold for "
