@@ -32,7 +32,7 @@ def intro() -> list[str]:
         f"Generated on {datetime.datetime.now(tz=datetime.UTC).date()} by `python "
         f"benchmarks/uncertainty.py ../shared/data` at commit {commit()}, {machine()}.",
         "",
-        "A corrected mask looks the same whether it is right or not. `cardiovae correct` therefore "
+        "A corrected mask looks the same whether it is right or not. So `cardiovae correct` "
         "says three things about its result: where in the picture a contour is doubtful, which "
         "frames a person should look at, and how far the ejection fraction (EF) may be off.",
         "",

@@ -55,9 +55,8 @@ from uncertainty_parts.promises import (
     hearts_of,
     kept_promises,
 )
-from uncertainty_parts.units import Unit, code_version, records_of
+from uncertainty_parts.units import PRIORS, Unit, code_version, records_of
 
-PRIORS = {"real": "camus", "phantom": "phantom"}
 SOURCES = {
     "real": (
         "CAMUS (Leclerc et al., IEEE TMI 2019, CC BY-NC-SA 4.0): 120 patients held out, ED and ES "
@@ -148,7 +147,7 @@ def _networks(arguments: argparse.Namespace) -> list[networks.Row]:
     found = {
         level: networks.measured(
             arguments.data, level, experts,
-            arguments.cache / f"networks-{level}-{code_version()}.json",
+            arguments.cache / f"networks-{level}-{code_version('camus')}.json",
         )
         for level in networks.LEVELS
     }  # fmt: skip
@@ -231,7 +230,7 @@ def _guided(arguments: argparse.Namespace) -> dict[str, Any]:
         ("phantom", guided.phantoms(n_phantom), n_phantom),
     ):
         experts = _experts(PRIORS[kind])
-        path = arguments.cache / f"guided-{kind}-{n}-{code_version()}.json"
+        path = arguments.cache / f"guided-{kind}-{n}-{code_version(PRIORS[kind])}.json"
         found[kind] = guided.differences(
             guided.measured(cases, experts, load_bank(experts.prior), path)
         )
