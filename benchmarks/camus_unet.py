@@ -20,6 +20,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +41,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
 from cardiovae.baselines.restore import squeezed
+from cardiovae.io.atomic import staged
 from cardiovae.labels import STRUCTURES
 from cardiovae.prior.fidelity import dice
 
@@ -53,20 +55,24 @@ class Training:
     """How the network is trained.
 
     Args:
-        n_epochs: Rounds over the training images.
+        cycles: Rounds over the training images, and the largest learning rate, of each cycle; a
+            cycle (OneCycleLR) ends with a good network, the next looks for a better one near it.
         batch: Images of a step.
-        rate: Largest learning rate of the one cycle.
         dropout: Share of activations that is dropped, in every layer.
-        snapshots: Epochs after which the weights are kept besides the last.
+        snapshots: Epochs after which the weights are kept, besides the last.
         seed: Of weights, order, augmentation and dropout.
     """
 
-    n_epochs: int = 45
+    cycles: tuple[tuple[int, float], ...] = ((45, 3e-3), (15, 1e-3))
     batch: int = 8
-    rate: float = 3e-3
     dropout: float = 0.1
-    snapshots: tuple[int, ...] = (1, 2, 3, 4, 6, 10, 20, 30)
+    snapshots: tuple[int, ...] = (1, 2, 3, 4, 6, 10, 20, 30, 45)
     seed: int = 0
+
+    @property
+    def n_epochs(self) -> int:
+        """Of all cycles."""
+        return sum(length for length, _ in self.cycles)
 
 
 def build_network(dropout: float) -> UNet:
@@ -159,30 +165,46 @@ def train(data: Path, training: Training) -> None:
     images, hearts = as_input(fit.images), class_shares(fit.masks)
     torch.manual_seed(training.seed)
     network = build_network(training.dropout).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=training.rate, weight_decay=1e-3)
-    n_steps = training.n_epochs * (len(images) // training.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, training.rate, total_steps=n_steps)
     state, done = folder / "state.pt", 0
-    parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
+    kept: dict[str, Any] = {}
     if state.exists():
         kept = torch.load(state, weights_only=True)
-        done = kept.pop("epoch")
-        for name, part in parts.items():
-            part.load_state_dict(kept[name])
+        done = kept["epoch"]
+        network.load_state_dict(kept["network"])
+    starts = np.cumsum([1, *(length for length, _ in training.cycles)])
     for epoch in range(done + 1, training.n_epochs + 1):
+        if epoch in starts or epoch == done + 1:
+            cycle = training.cycles[np.searchsorted(starts, epoch, "right") - 1]
+            optimizer, schedule = cycle_of(network, cycle, len(images) // training.batch)
+            if epoch not in starts:
+                optimizer.load_state_dict(kept["optimizer"])
+                schedule.load_state_dict(kept["schedule"])
+        parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
         began = time.perf_counter()
         loss = one_epoch(network, optimizer, schedule, (images, hearts), training, epoch)
         line = {"epoch": epoch, "loss": loss, "seconds": time.perf_counter() - began}
         if epoch in (*training.snapshots, training.n_epochs):
             weights = {name: w.contiguous() for name, w in network.state_dict().items()}
-            save_file(weights, snapshot_path(training, epoch))
+            with staged(snapshot_path(training, epoch), overwrite=True) as place:
+                save_file(weights, place)
             line["dice"] = overlap(predict(network, watched.images), watched.masks)
         reached = {"epoch": epoch, **{name: part.state_dict() for name, part in parts.items()}}
-        torch.save(reached, state.with_suffix(".part"))
-        state.with_suffix(".part").replace(state)
+        with staged(state, overwrite=True) as place:
+            torch.save(reached, place)
         with (folder / "epochs.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(line) + "\n")
         say(json.dumps(line))
+
+
+def cycle_of(
+    network: UNet, cycle: tuple[int, float], n_steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.OneCycleLR]:
+    """Optimizer and learning rates of one cycle, of `n_steps` steps each epoch."""
+    n_epochs, rate = cycle
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rate, total_steps=n_epochs * n_steps
+    )
 
 
 def one_epoch(

@@ -16,16 +16,18 @@ import cardiovae.cli.correct
 import cardiovae.cli.correcting
 import cardiovae.correction.correct
 import cardiovae.report
+import cardiovae.uncertainty.assess
 from cardiovae.audit.audit import audit_sequence
 from cardiovae.cli.exits import ExitCode
 from cardiovae.correction.record import Correction, FrameChange
 from cardiovae.errors import FileError
 from cardiovae.io import header_bytes, load_sequence
+from cardiovae.uncertainty.record import Doubt, Interval
 
 FILES = ["audit.json", "labels.nii.gz", "report.html", "uncertainty.nii.gz"]
 
 
-def remedy(sequence, prior, bank, config, *, rng, seed=None, progress=None):
+def remedy(sequence, prior, bank, config, *, seed=None, progress=None):
     """Rub out the upper left corner, where `broken` has its island; refuse unknown spacing."""
     assert (prior, bank) == ("prior", "bank")
     labels = sequence.labels.copy()
@@ -51,10 +53,35 @@ def remedy(sequence, prior, bank, config, *, rng, seed=None, progress=None):
         before=before,
         after=after,
         frames=frames,
-        uncertainty=rng.random(labels.shape, np.float32) if config.n_samples else None,
         prior={"name": "remedy", "license": "none", "sha256": {}},
         config=config,
         seed=seed,
+    )
+
+
+def doubts(correction, experts, config, *, rng, images=None, progress=None):
+    """Random maps, and frames in the order of time to look at."""
+    assert experts == "experts"
+    shape = correction.original.labels.shape
+    unknown = np.full(shape[2], math.nan)
+    return Doubt(
+        method=config.method,
+        level=config.level,
+        n_samples=config.n_samples,
+        signals={"disagreement": np.zeros(shape[2])},
+        failure_probability=unknown,
+        dice_expected=unknown,
+        dice_low=unknown,
+        look=np.zeros(shape[2], bool),
+        look_rank=np.arange(1, shape[2] + 1),
+        below=math.nan,
+        lv_area_mm2=np.full((3, shape[2]), math.nan),
+        ef=Interval(),
+        ejection=None,
+        posterior=rng.random(shape, np.float32) if config.by_prior else None,
+        image=images if config.by_image else None,
+        calibration=None,
+        reasons={},
     )
 
 
@@ -62,7 +89,9 @@ def remedy(sequence, prior, bank, config, *, rng, seed=None, progress=None):
 def simple_remedy(monkeypatch):
     monkeypatch.setattr(cardiovae.cli.correct, "prior_folder", lambda name: None)
     monkeypatch.setattr(cardiovae.cli.correcting, "models", lambda *_: ("prior", "bank"))
+    monkeypatch.setattr(cardiovae.cli.correcting, "experts", lambda *_: "experts")
     monkeypatch.setattr(cardiovae.correction.correct, "correct_sequence", remedy)
+    monkeypatch.setattr(cardiovae.uncertainty.assess, "assess", doubts)
 
 
 def names(folder):
@@ -209,19 +238,72 @@ def test_the_result_of_a_file_does_not_depend_on_the_others(capsys, tmp_path):
 
 def test_options_win_over_set_and_set_over_the_preset(capsys, tmp_path):
     source = sound(tmp_path / "a.nii.gz")
-    words = ("--criteria", "camus-public", "--temporal", "none", "--no-uncertainty")
+    words = ("--criteria", "camus-public", "--temporal", "none", "--uncertainty", "none")
     changes = ("--set", "criteria=nobody", "--set", "fit.n_steps=3")
     done = run(capsys, "correct", source, "-o", tmp_path / "x.nii", "--json", *words, *changes)
     assert done.code == ExitCode.USAGE  # a setting is checked even where an option wins
     done = run(capsys, "correct", source, "-o", tmp_path / "x", "--json", *words, *changes[2:])
     settings = done.records[0]["settings"]
-    assert (settings["criteria"], settings["temporal"], settings["n_samples"]) == (
+    asked = settings["uncertainty"]["method"]
+    assert (settings["criteria"], settings["temporal"], asked) == (
         "camus-public",
         None,
-        0,
+        "none",
     )
     assert settings["fit"]["n_steps"] == 3
     assert "uncertainty.nii.gz" not in {path.name for path in (tmp_path / "x").rglob("*")}
+
+
+def image_of(path, like):
+    """A gray image on the grid of a label map."""
+    labels = load_sequence(like).labels
+    gray = np.moveaxis(labels, 2, 0).swapaxes(1, 2)  # stored as columns, rows, frames
+    path.parent.mkdir(exist_ok=True)
+    nib.save(nib.Nifti1Image(np.moveaxis(gray * 80, 0, 2), np.eye(4)), path)
+    return path
+
+
+def test_images_given_alone_ask_for_both_kinds_of_doubt(capsys, tmp_path):
+    source, out = broken(tmp_path / "a.nii.gz"), tmp_path / "out"
+    image = image_of(tmp_path / "seen.nii.gz", source)
+    done = run(capsys, "correct", source, "-o", out, "--images", image, "--json")
+    assert done.code == ExitCode.OK, done.err
+    assert names(out) == [f"a/{n}" for n in [*FILES, "uncertainty_crisp.nii.gz"]]
+    (record,) = done.records
+    assert record["uncertainty"]["method"] == record["settings"]["uncertainty"]["method"] == "both"
+    stored = nib.load(out / "a" / "uncertainty_crisp.nii.gz").get_fdata()
+    assert (stored.min(), stored.max()) == (0, 1)  # what the doubts above make of the image
+
+
+def test_every_input_gets_its_own_image(capsys, tmp_path):
+    sources = [broken(tmp_path / f"{n}_gt.nii.gz") for n in "ab"]
+    for name, source in zip("ab", sources, strict=True):
+        image_of(tmp_path / "images" / f"{name}.nii.gz", source)
+    out = tmp_path / "out"
+    words = ("--images", tmp_path / "images", "--uncertainty", "crisp", "--workers", "1")
+    done = run(capsys, "correct", *sources, "-o", out, *words)
+    assert done.code == ExitCode.OK, done.err
+    assert (out / "a_gt" / "uncertainty_crisp.nii.gz").exists()
+    assert not (out / "a_gt" / "uncertainty.nii.gz").exists()
+    header = (out / "frames.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    assert {"doubt:crisp", "doubt:failure_probability", "doubt:look_rank"} <= set(header)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--uncertainty", "crisp"), "give them with --images"),
+        (("--uncertainty", "posterior", "--images", "."), "looks at no image"),
+        (("--uncertainty", "psychic"), "one of none, posterior, crisp, both"),
+        (("--images", "nowhere"), "does not exist"),
+    ],
+)
+def test_doubt_that_cannot_be_had_is_refused_before_any_work(capsys, tmp_path, words, message):
+    out = tmp_path / "out"
+    done = run(capsys, "correct", broken(tmp_path / "a.nii.gz"), "-o", out, *words)
+    assert done.code == ExitCode.USAGE
+    assert message in " ".join(done.err.split())
+    assert not out.exists()
 
 
 def test_a_metaimage_gives_a_metaimage_and_an_uncertainty_in_nifti(capsys, tmp_path):

@@ -24,6 +24,7 @@ LEARNED = (
     "cardiovae.bank",
     "cardiovae.correction",
     "cardiovae.crisp",
+    "cardiovae.opinion",
     "cardiovae.baselines",
     "cardiovae.explore",
     "cardiovae.uncertainty",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cardiovae.errors import CardiovaeError, FileError, LabelError
 from cardiovae.io import header_bytes, load_sequence, open_sequence, save_labels, save_map
+from cardiovae.io.nifti import read_map
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 LPS = np.diag([-0.3, -0.4, 1.0, 1.0])
@@ -143,6 +144,7 @@ def test_a_map_lies_where_its_labels_lie(case):
         assert not after.header.extensions
         stored = np.asarray(after.dataobj).reshape(*before.shape[:2], -1, order="F")
         assert np.array_equal(stored, values.transpose(1, 0, 2))
+        assert np.array_equal(read_map(Path(folder) / "map.nii.gz"), values)
 
 
 def test_rows_are_y_and_columns_are_x_as_stored_whatever_the_affine(tmp_path):

@@ -23,7 +23,7 @@ from cardiovae.correction.config import correct_config
 from cardiovae.errors import ModelError
 from cardiovae.phantom.heart import draw_heart, draw_parameters
 from cardiovae.prior.folder import ShapePrior, load_prior
-from proof.cases import Case, Settings, cases, cine_index, generator, n_cases, write_cine
+from proof.cases import Case, Settings, cases, cine_index, n_cases, write_cine
 from proof.records import Record, record
 
 CONFIG = correct_config()

@@ -51,6 +51,13 @@ FINDING_COLUMNS: Mapping[str, Kind] = {
     "unit": "text",
     "reason": "text",
 }
+_DOUBT: Mapping[str, Kind] = {
+    "ef_percent": "number",
+    "ef_low": "number",
+    "ef_high": "number",
+    "ef_sd": "number",
+    "n_look": "whole",
+}
 _FRAME: Mapping[str, Kind] = {
     "source": "text",
     "frame": "whole",
@@ -60,15 +67,25 @@ _FRAME: Mapping[str, Kind] = {
 }
 
 
-def frame_columns(criteria: Iterable[Mapping[str, Any]]) -> dict[str, Kind]:
+def frame_columns(
+    criteria: Iterable[Mapping[str, Any]], doubt: Iterable[str] = ()
+) -> dict[str, Kind]:
     """Columns of the table of frames: who, verdicts, attributes and one value per criterion.
 
     Args:
         criteria: Plain data with `set` and `name` of each, in the order of the columns.
+        doubt: Numbers that the record has on the doubt of each frame; none = no such columns.
     """
     values = [_value_column(c["set"], c["name"]) for c in criteria]
-    numbers: dict[str, Kind] = dict.fromkeys([*ATTRIBUTES, *values], "number")
-    return {**_FRAME, **numbers}
+    of_doubt = [f"doubt:{name}" for name in doubt]
+    numbers: dict[str, Kind] = dict.fromkeys([*ATTRIBUTES, *values, *of_doubt], "number")
+    flags: dict[str, Kind] = {"doubt:look": "flag", "doubt:look_rank": "whole"} if of_doubt else {}
+    return {**_FRAME, **numbers, **flags}
+
+
+def sequence_columns(*, doubt: bool = False) -> dict[str, Kind]:
+    """Columns of the table of sequences, with those on the ejection fraction where asked for."""
+    return {**SEQUENCE_COLUMNS, **(_DOUBT if doubt else {})}
 
 
 def sequence_row(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,6 +98,7 @@ def sequence_row(record: Mapping[str, Any]) -> dict[str, Any]:
     row_mm, col_mm = record["spacing_mm"] or (None, None)
     same = ("passed", "n_frames", "temporal_verdict", "view", "height", "width", "frame_time_ms")
     return row | {
+        **_doubt_of_sequence(record),
         **{name: record[name] for name in same},
         "n_invalid_frames": len(record["invalid_frames"]),
         "n_implausible_frames": len(implausible_frames(record)),
@@ -114,6 +132,7 @@ def frame_rows(record: Mapping[str, Any], columns: Iterable[str]) -> Iterator[di
             "not_passed": " ".join(criteria_not_passed(record, t)),
             **{name: values[t] for name, values in record["attributes"].items()},
             **{_value_column(c["set"], c["name"]): c["values"][t] for c in each},
+            **_doubt_of_frame(record, t, blank),
         }
 
 
@@ -125,6 +144,29 @@ def finding_rows(
         for finding in findings_of(c):
             if everything or finding.verdict is not Verdict.PASS:
                 yield {"source": record["source"], "set": c["set"], **finding.to_json()}
+
+
+def _doubt_of_sequence(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What is in doubt about a corrected sequence; nothing where nothing was asked."""
+    found = record.get("uncertainty")
+    if not found:
+        return {}
+    ef = found["ejection"]
+    return {
+        "ef_percent": ef["ef_percent"],
+        **{f"ef_{name}": ef[name] for name in ("low", "high", "sd")},
+        "n_look": sum(frame["look"] for frame in found["frames"]),
+    }
+
+
+def _doubt_of_frame(
+    record: Mapping[str, Any], t: int, columns: Mapping[str, Any]
+) -> dict[str, Any]:
+    found = record.get("uncertainty")
+    if not found:
+        return {}
+    known = {f"doubt:{name}": value for name, value in found["frames"][t].items()}
+    return {name: value for name, value in known.items() if name in columns}
 
 
 def _value_column(of: str, criterion: str) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cardiovae.bank import LatentBank
     from cardiovae.baselines.outcome import Found
     from cardiovae.correction.config import CorrectConfig
+    from cardiovae.correction.distrust import Distrust
     from cardiovae.correction.judge import Judge
     from cardiovae.correction.record import Correction
     from cardiovae.correction.scene import Scene
@@ -70,6 +71,7 @@ def correct_by(
     config: CorrectConfig,
     *,
     seed: int | None = None,
+    distrust: Distrust | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Correction:
     """Correct one sequence by any of `METHODS`.
@@ -84,6 +86,7 @@ def correct_by(
         bank: Its bank of valid codes, likewise.
         config: What is asked for; the settings of "full".
         seed: Of what is drawn to judge the result, for the record.
+        distrust: What is doubtful about the input; "full" alone heeds it.
         progress: Called with the name of each step.
 
     Raises:
@@ -102,7 +105,9 @@ def correct_by(
     if method == FULL:
         from cardiovae.correction.correct import correct_sequence
 
-        return correct_sequence(sequence, prior, bank, config, seed=seed, progress=progress)
+        return correct_sequence(
+            sequence, prior, bank, config, seed=seed, distrust=distrust, progress=progress
+        )
     return _by_prior(method, sequence, prior, bank, config, seed, progress or _silent)
 
 

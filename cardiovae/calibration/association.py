@@ -9,9 +9,8 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
-from cardiovae.calibration.columns import Array, columns, known
+from cardiovae.calibration.columns import Array, columns, known, ranks
 from cardiovae.errors import CardiovaeError
 
 MIN_FOR_CORRELATION = 3  # two points always lie on a line
@@ -53,7 +52,7 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """
     a, b = columns(x=x, y=y)
     rows = known(a, b)
-    return pearson(rankdata(a[rows]), rankdata(b[rows]))
+    return pearson(ranks(a[rows]), ranks(b[rows]))
 
 
 def mutual_information(error: ArrayLike, uncertainty: ArrayLike, *, n_bins: int = N_BINS) -> float:

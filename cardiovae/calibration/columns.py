@@ -68,3 +68,16 @@ def patient_numbers(patients: Sequence[Hashable] | None, n: int) -> NDArray[np.i
         raise CardiovaeError(f"patients: one per row is needed, got {len(patients)} for {n} rows")
     numbers = {patient: i for i, patient in enumerate(dict.fromkeys(patients))}
     return np.array([numbers[p] for p in patients], np.int64)
+
+
+def ranks(values: Array) -> Array:
+    """Rank of each known value from 1, equal ones sharing the mean of theirs, shape (N,).
+
+    As `scipy.stats.rankdata`, whose import takes a second.
+
+    Examples:
+        >>> ranks(np.array([5.0, 1.0, 5.0])).tolist()
+        [2.5, 1.0, 2.5]
+    """
+    _, slot, count = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(count) - (count - 1) / 2)[slot], np.float64)

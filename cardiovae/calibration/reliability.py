@@ -19,6 +19,7 @@ from cardiovae.errors import CardiovaeError
 from cardiovae.intervals.proportion import wilson_by_cluster
 
 N_BINS = 20
+FLOAT32_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,9 @@ def pixel_sums(
     """
     heart = np.asarray(found) != 0
     right = np.asarray(found) == np.asarray(truth)
-    return bin_sums(1 - np.asarray(uncertainty, np.float64)[heart], right[heart], n_bins=n_bins)
+    # Maps are float32: without rounding 1 - 0.8 would miss the bin that begins at 0.2.
+    sure = np.round(1 - np.asarray(uncertainty, np.float64)[heart], FLOAT32_DIGITS)
+    return bin_sums(sure, right[heart], n_bins=n_bins)
 
 
 def reliability_table(sums: ArrayLike) -> Reliability:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from cardiovae.calibration.columns import (
     Array,
@@ -224,7 +224,7 @@ def upper_bounds(missed: ArrayLike, n: int, confidence: float = CONFIDENCE) -> A
     k = np.asarray(missed, np.float64)
     if not n:
         return np.ones_like(k)
-    return np.where(k >= n, 1.0, beta.ppf(confidence, k + 1, np.maximum(n - k, 1e-9)))
+    return np.where(k >= n, 1.0, betaincinv(k + 1, np.maximum(n - k, 1), confidence))
 
 
 def operating_points(score: ArrayLike, failed: ArrayLike) -> OperatingPoints:

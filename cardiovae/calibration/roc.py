@@ -12,10 +12,17 @@ from collections.abc import Hashable, Sequence
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.stats import rankdata
+from numpy.typing import ArrayLike, NDArray
 
-from cardiovae.calibration.columns import Array, columns, events, known, patient_numbers
+from cardiovae.calibration.columns import (
+    Array,
+    Flags,
+    columns,
+    events,
+    known,
+    patient_numbers,
+    ranks,
+)
 from cardiovae.intervals.bootstrap import COVERAGE_PERCENT, Interval
 
 Z = NormalDist().inv_cdf(0.5 + COVERAGE_PERCENT / 200)
@@ -81,20 +88,20 @@ def average_precision(score: ArrayLike, failed: ArrayLike) -> float:
     return float(gained @ precision / flags.sum())
 
 
-def _placements(score: Array, failed: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Array:
+def _placements(score: Array, failed: Flags) -> Array:
     """Of each frame, the share of the other kind that it is rightly above, or below."""
-    ranks, own = rankdata(score), np.empty_like(score)
+    order, own = ranks(score), np.empty_like(score)
     for flag in (True, False):
-        own[failed == flag] = rankdata(score[failed == flag])
-    beaten = ranks - own  # how many of the other kind lie below, ties counting half
+        own[failed == flag] = ranks(score[failed == flag])
+    beaten = order - own  # how many of the other kind lie below, ties counting half
     n_failed, n_good = int(failed.sum()), int((~failed).sum())
     return np.where(failed, beaten / n_good, 1 - beaten / n_failed)
 
 
 def _clustered_variance(
     placements: Array,
-    failed: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
-    slot: np.ndarray[tuple[int, ...], np.dtype[np.intp]],
+    failed: Flags,
+    slot: NDArray[np.intp],
     area: float,
 ) -> float:
     """Variance of the area; NaN for fewer than two patients with, or without, a failed frame."""

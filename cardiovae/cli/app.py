@@ -24,6 +24,7 @@ from cardiovae.cli.population import population
 from cardiovae.cli.report import report
 from cardiovae.cli.train import train
 from cardiovae.cli.uncertainty import uncertainty
+from cardiovae.cli.uncertainty_evaluate import evaluate as uncertainty_evaluate
 from cardiovae.cli.uncertainty_train import train as uncertainty_train
 
 EPILOG = (
@@ -129,7 +130,7 @@ VERBS: Verbs = (
 )
 GROUPS: tuple[tuple[Callable[..., None], Verbs], ...] = (
     (manifest, (build, verify)),
-    (uncertainty, (uncertainty_train,)),
+    (uncertainty, (uncertainty_train, uncertainty_evaluate)),
 )
 
 app = _build()

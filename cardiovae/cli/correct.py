@@ -17,14 +17,17 @@ from cardiovae.cli.cases import Cases, Tally, find_cases, report_unmatched, run_
 from cardiovae.cli.correcting import Corrector, Device
 from cardiovae.cli.decisions import Decision, read_decisions
 from cardiovae.cli.exits import ExitCode
+from cardiovae.cli.images import find_images
 from cardiovae.cli.planning import Plan
 from cardiovae.cli.results import plan_targets
 from cardiovae.cli.screen import Screen
+from cardiovae.errors import ConfigError
 from cardiovae.prior.shipped import DEFAULT_PRIOR, prior_folder
 
 if TYPE_CHECKING:
     from cardiovae.correction.config import CorrectConfig
 
+DOUBT = "Doubt"
 AT_A_TIME = 1
 """Corrections that go to a worker at a time: one takes seconds."""
 FEW = 3
@@ -107,14 +110,34 @@ def correct(
         bool,
         typer.Option("--no-report", rich_help_panel=options.OUTPUT, help="Leave out report.html."),
     ] = False,
-    no_uncertainty: Annotated[
-        bool,
+    uncertainty: Annotated[
+        str | None,
         typer.Option(
-            "--no-uncertainty",
-            rich_help_panel=options.OUTPUT,
-            help="Leave out uncertainty.nii.gz; saves time.",
+            metavar="METHOD",
+            rich_help_panel=DOUBT,
+            help="What is said about the doubt of the result: posterior (by samples of the "
+            "prior), crisp (by the images), both, or none, which saves time. Default: that of "
+            "the preset.",
         ),
-    ] = False,
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            rich_help_panel=DOUBT,
+            help="Image of the only input, or folder of images named like their label maps; what "
+            "crisp and both look at. Given alone it asks for both.",
+        ),
+    ] = None,
+    crisp: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FOLDER",
+            rich_help_panel=DOUBT,
+            help="Model of images, written by 'cardiovae uncertainty train'. Default: that of the "
+            "prior.",
+        ),
+    ] = "",
     json_lines: options.Json = False,
     dry_run: Annotated[
         bool,
@@ -136,14 +159,14 @@ def correct(
     sequence that cannot be corrected comes back unchanged, with the reason and exit code 3. Other
     methods than full guarantee nothing: exit code 3 where their result does not pass.
 
-    For each input DIR/NAME/ gets labels (geometry, header and data type of the input),
-    uncertainty.nii.gz, report.html and, when all that is done, audit.json. Several inputs get
+    For each input DIR/NAME/ gets labels (geometry, header and data type of the input), maps of
+    doubt (uncertainty.nii.gz, and uncertainty_crisp.nii.gz with images), report.html and, when
+    all that is done, audit.json. Several inputs get
     tables and one page over all of them as well; a run that was stopped goes on from there.
     """
-    settings = _settings(config, overrides or [], criteria, temporal)
     check_method(method)
-    if no_uncertainty or method != FULL:
-        settings = replace(settings, n_samples=0)
+    settings = _settings(config, overrides or [], criteria, temporal)
+    settings = _with_doubt(settings, uncertainty, method, images)
     screen, how = Screen(json=json_lines), options.reading(labels, spacing, frame_time)
     part = batching.parse_shard(shard) if shard else None
     cases = find_cases(
@@ -152,7 +175,11 @@ def correct(
     named = [*inputs, "--allow-outside"] if allow_outside else inputs
     place = output if part is None else output / "shard-{}-of-{}".format(*part)
     targets = plan_targets(
-        cases.paths, place, report=not no_report, uncertainty=settings.n_samples > 0
+        cases.paths,
+        place,
+        report=not no_report,
+        by_prior=settings.uncertainty.by_prior,
+        by_image=settings.uncertainty.by_image,
     )
     if method not in WITHOUT_PRIOR:
         prior_folder(prior)
@@ -165,11 +192,17 @@ def correct(
     tasks = _tasks(cases, how, decisions, screen)
     tasks = list(batching.shard_of(tasks, *part)) if part else tasks
     several = len(cases.paths) > 1
+    seen: dict[str, Path] = {}
+    if images is not None and settings.uncertainty.by_image:
+        seen = find_images({task.source: task.path for task in tasks}, images)
     corrector = Corrector(
         {source_name(path): target for path, target in targets.items()},
-        settings, method, prior, device, seed, overwrite or several, several, alone=not several,
+        settings, method, prior, device, seed, seen, crisp, overwrite or several, several,
+        alone=not several,
     )  # fmt: skip
     correcting.models(method, prior, device)  # what is missing is said once, before any work
+    if settings.uncertainty.method != "none":
+        correcting.experts(prior, device, crisp, settings.uncertainty.by_image)
     batch = batching.Batch(
         corrector,
         batching.engine_for(engine, workers, scheduler, len(tasks), few=FEW),
@@ -185,7 +218,8 @@ def correct(
         choices = {
             "--prior": prior, "--method": method, "--criteria": criteria, "--temporal": temporal,
             "--config": config, "--seed": seed, "--labels": labels, "--spacing": spacing,
-            "--frame-time": frame_time, "--root": root,
+            "--frame-time": frame_time, "--root": root, "--uncertainty": uncertainty,
+            "--images": images, "--crisp": crisp or None,
         }  # fmt: skip
         facts = _facts(corrector, _command(named, choices, overrides), how)
         wanted = Wanted(pages=None if no_report or part else "none")
@@ -234,6 +268,31 @@ def _settings(
         options.temporal(temporal)
         config = replace(config, temporal=temporal)
     return config
+
+
+def _with_doubt(
+    settings: CorrectConfig, asked: str | None, method: str, images: Path | None
+) -> CorrectConfig:
+    """The settings with the doubt that is asked for, as far as the method has any.
+
+    Raises:
+        ConfigError: An unknown kind of doubt, images without a use, or no images for it.
+    """
+    if asked is None and images is not None:
+        asked = "both"
+    doubt = settings.uncertainty if asked is None else replace(settings.uncertainty, method=asked)
+    if method != FULL:  # a baseline has no codes to draw samples around
+        doubt = replace(doubt, method="crisp" if doubt.by_image else "none", guided=False)
+    if doubt.by_image != (images is not None):
+        raise ConfigError(
+            f"--uncertainty {doubt.method}: "
+            + (
+                "looks at images; give them with --images"
+                if doubt.by_image
+                else "looks at no image; leave out --images, or ask for crisp or both"
+            )
+        )
+    return replace(settings, uncertainty=doubt)
 
 
 def _tasks(

@@ -6,20 +6,26 @@ import functools
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cardiovae.baselines.methods import FULL, WITHOUT_PRIOR
 from cardiovae.cli.auditing import Done, Task, head, line_of, settled
-from cardiovae.cli.results import Target, require_free, write_results
+from cardiovae.cli.results import Target, full_record, require_free, write_results
 from cardiovae.errors import ConfigError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cardiovae.bank import LatentBank
     from cardiovae.correction.config import CorrectConfig
     from cardiovae.correction.record import Correction
     from cardiovae.prior.folder import ShapePrior
     from cardiovae.sequence import EchoSequence
+    from cardiovae.uncertainty.experts import Experts
+    from cardiovae.uncertainty.record import Doubt
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -35,6 +41,8 @@ class Corrector:
         prior: Shape prior, by name or folder.
         device: Where the prior runs.
         seed: Start of the random numbers of every task.
+        images: The image of each task, by its source; none where no image is asked.
+        crisp: Model of images, by name or folder; "" = that of the prior.
         overwrite: Whether results of earlier runs are replaced.
         batch: Whether records, and pictures for a report of them all, are wanted.
         alone: Whether there is one task only, and a bug may end the run.
@@ -46,6 +54,8 @@ class Corrector:
     prior: str = ""
     device: Device = "auto"
     seed: int = 0
+    images: Mapping[str, Path] = field(default_factory=dict)
+    crisp: str = ""
     overwrite: bool = False
     batch: bool = False
     alone: bool = False
@@ -59,8 +69,6 @@ class Corrector:
         return all(file.exists() for file in self.targets[source].files)
 
     def _corrected(self, task: Task, sha256: str) -> Done:
-        import numpy as np
-
         from cardiovae.baselines.methods import correct_by
         from cardiovae.cli.tables import correction_lines
         from cardiovae.correction.record import CORRECTED, UNCHANGED
@@ -69,17 +77,26 @@ class Corrector:
         target = self.targets[task.source]
         require_free(target, overwrite=self.overwrite)
         sequence, like = open_sequence(task.path, **vars(task.reading))
-        rng = np.random.default_rng(self.seed)  # one per file: no result depends on the others
         method = "identity" if task.keep else self.method
         prior, bank = models(method, self.prior, self.device)
-        found = correct_by(method, sequence, prior, bank, self.config, seed=self.seed)
-        write_results(target, found, like, overwrite=self.overwrite)
-        full = found.to_json()
+        images = self._images(task.source, sequence)
+        distrust = None
+        if self.config.uncertainty.guided and images is not None:
+            from cardiovae.uncertainty.guide import image_distrust
+
+            distrust = image_distrust(sequence, self._experts(), images)
+        found = correct_by(
+            method, sequence, prior, bank, self.config, seed=self.seed, distrust=distrust
+        )
+        alone = target.record is None  # the labels alone are wanted
+        doubt = None if task.keep or alone else self._doubt(found, images)
+        write_results(target, found, doubt, like, overwrite=self.overwrite)
+        full = full_record(found, doubt)
         record = {
             **head(task, sha256, ""),
             "notes": list(like.notes),
             "subgroups": dict(task.subgroups),
-            **({**_batch_record(found), "page": target.page} if self.batch else {}),
+            **({**_batch_record(found, doubt), "page": target.page} if self.batch else {}),
         }
         files: dict[str, bytes] = {}
         if self.batch and found.status != UNCHANGED:
@@ -95,6 +112,44 @@ class Corrector:
             said=tuple(correction_lines(full, target)),
             told=json.dumps({**full, "output": str(target.place)}, allow_nan=False),
         )
+
+    def _images(self, source: str, sequence: EchoSequence) -> NDArray[np.float32] | None:
+        """The images of an input; None where they are not asked."""
+        if not self.config.uncertainty.by_image:
+            return None
+        from cardiovae.crisp.files import load_image
+
+        return load_image(self.images[source], sequence)
+
+    def _experts(self) -> Experts:
+        return experts(self.prior, self.device, self.crisp, self.config.uncertainty.by_image)
+
+    def _doubt(self, found: Correction, images: NDArray[np.float32] | None) -> Doubt | None:
+        """What is in doubt about a result; None where nothing was asked."""
+        asked = self.config.uncertainty
+        if asked.method == "none":
+            return None
+        import numpy as np
+
+        from cardiovae.uncertainty.assess import assess
+
+        rng = np.random.default_rng(self.seed)  # one per file: no result depends on the others
+        return assess(found, self._experts(), asked, rng=rng, images=images)
+
+
+@functools.lru_cache(maxsize=2)
+def experts(prior: str, device: Device, crisp: str, by_image: bool) -> Experts:
+    """Whom to ask about doubt, loaded once.
+
+    Raises:
+        ModelError: A model is missing or damaged.
+        ConfigError: A CUDA device is asked for and there is none, or a calibration is none.
+    """
+    from cardiovae.uncertainty.experts import load_experts
+
+    loaded, _ = models(FULL, prior, device)
+    assert loaded is not None  # the method needs one
+    return load_experts(loaded, by_image=by_image, crisp=crisp)
 
 
 @functools.lru_cache(maxsize=2)
@@ -136,13 +191,14 @@ def load(prior: str, device: Device) -> tuple[ShapePrior, LatentBank]:
     return loaded, load_bank(loaded)
 
 
-def _batch_record(found: Correction) -> dict[str, Any]:
-    """The audits of result and input, and what the correction came to."""
+def _batch_record(found: Correction, doubt: Doubt | None) -> dict[str, Any]:
+    """The audits of result and input, what the correction came to, and what is in doubt."""
     changed = found.sequence.labels != found.original.labels
     labelled = int((found.original.labels != 0).sum())
     return {
         **_audit(found.sequence, found.after[0]),
         "before": _audit(found.original, found.before[0]),
+        "uncertainty": None if doubt is None else doubt.to_json(),
         "correction": {
             "status": found.status,
             "reason": found.reason,

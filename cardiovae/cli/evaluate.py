@@ -92,7 +92,7 @@ def evaluate(
     how = options.reading(labels, spacing, None)
     for name in (*TABLES, *PARQUET, "summary.md", "report.html", RECORD):
         refuse_to_replace(output / name, overwrite=overwrite)
-    pairing, lost = _pairing(predictions, references, before, manifest, patient_pattern)
+    pairing, lost = find_pairs(predictions, references, before, manifest, patient_pattern)
     run = Run({pair.prediction: pair for pair in pairing.pairs}, how, screen)
     unmatched = [(str(u.path), f"{u.path}: {u.side}, {u.reason}") for u in pairing.unmatched]
     cases = Cases(tuple(run.pairs), (*lost, *unmatched))
@@ -106,7 +106,7 @@ def evaluate(
     return tally.exit_code(gate=False)
 
 
-def _pairing(
+def find_pairs(
     predictions: str | None,
     references: str | None,
     before: str | None,

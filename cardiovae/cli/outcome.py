@@ -201,7 +201,12 @@ def _write_tables(
     from cardiovae.io.tables import parquet_available, table
 
     parquet, totals = parquet_available(), Totals()
-    columns = (rows.SEQUENCE_COLUMNS, rows.frame_columns(facts["criteria"]), rows.FINDING_COLUMNS)
+    doubt = _doubted(facts)
+    columns = (
+        rows.sequence_columns(doubt=bool(doubt)),
+        rows.frame_columns(facts["criteria"], doubt),
+        rows.FINDING_COLUMNS,
+    )
     with ExitStack() as stack:
         add_sequence, add_frame, add_finding = (
             stack.enter_context(table(folder / name, of, parquet=parquet, overwrite=True))
@@ -219,6 +224,16 @@ def _write_tables(
                 add_case(record)
             _count(totals, row)
     return totals
+
+
+def _doubted(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Numbers on the doubt of each frame that the records of a run have."""
+    config = facts["settings"].get("config", {})
+    if config.get("uncertainty", {}).get("method", "none") == "none":
+        return ()
+    from cardiovae.uncertainty.record import FRAME_NUMBERS
+
+    return FRAME_NUMBERS
 
 
 def _count(totals: Totals, row: Mapping[str, Any]) -> None:

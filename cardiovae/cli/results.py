@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cardiovae.errors import ConfigError
 
 if TYPE_CHECKING:
     from cardiovae.correction.record import Correction
     from cardiovae.io import LabelFile
+    from cardiovae.uncertainty.record import Doubt
 
 REPORT_FOLDERS = ("assets", "cines", "data", "pages", "thumbs")
 """Where the report over all inputs keeps its files, beside the folders of the inputs."""
@@ -26,7 +27,8 @@ class Target:
 
     Args:
         labels: The corrected labels; without a suffix a folder of PNG files.
-        uncertainty: The uncertainty map.
+        uncertainty: The map of doubt by the prior.
+        image_doubt: The map of doubt by the image.
         report: The HTML page.
         record: `audit.json`, written last.
         page: The HTML page as the report over all inputs calls it, "" without one.
@@ -34,6 +36,7 @@ class Target:
 
     labels: Path
     uncertainty: Path | None = None
+    image_doubt: Path | None = None
     report: Path | None = None
     record: Path | None = None
     page: str = ""
@@ -41,7 +44,7 @@ class Target:
     @property
     def files(self) -> tuple[Path, ...]:
         """All of them, in the order of writing."""
-        files = (self.labels, self.uncertainty, self.report, self.record)
+        files = (self.labels, self.uncertainty, self.image_doubt, self.report, self.record)
         return tuple(file for file in files if file is not None)
 
     @property
@@ -51,7 +54,12 @@ class Target:
 
 
 def plan_targets(
-    paths: Sequence[Path], output: Path, *, report: bool = True, uncertainty: bool = True
+    paths: Sequence[Path],
+    output: Path,
+    *,
+    report: bool = True,
+    by_prior: bool = True,
+    by_image: bool = False,
 ) -> dict[Path, Target]:
     """The target of every input.
 
@@ -60,13 +68,14 @@ def plan_targets(
         output: A folder, which gets one folder per input; or a label map file for the labels of
             a single input alone.
         report: Whether a folder gets the HTML page.
-        uncertainty: Whether a folder gets the uncertainty map.
+        by_prior: Whether a folder gets the map of doubt by the prior.
+        by_image: Whether it gets that by the image.
 
     Raises:
         ConfigError: A file for several inputs, or a file where a folder is meant.
     """
     from cardiovae.io import WRITTEN, suffix, written_suffix
-    from cardiovae.manifest.inputs import RECORD
+    from cardiovae.manifest.inputs import IMAGE_DOUBT, RECORD, UNCERTAINTY
 
     if suffix(output) and not output.is_dir():
         if suffix(output) not in WRITTEN:
@@ -89,7 +98,8 @@ def plan_targets(
         folder = output / name
         targets[path] = Target(
             labels=folder / f"labels{written_suffix(path)}",
-            uncertainty=folder / "uncertainty.nii.gz" if uncertainty else None,
+            uncertainty=folder / UNCERTAINTY if by_prior else None,
+            image_doubt=folder / IMAGE_DOUBT if by_image else None,
             report=folder / "report.html" if report else None,
             record=folder / RECORD,
             page=(name / "report.html").as_posix() if report else "",
@@ -152,13 +162,19 @@ def require_free(target: Target, *, overwrite: bool) -> None:
 
 
 def write_results(
-    target: Target, correction: Correction, like: LabelFile, *, overwrite: bool
+    target: Target,
+    correction: Correction,
+    doubt: Doubt | None,
+    like: LabelFile,
+    *,
+    overwrite: bool,
 ) -> None:
     """Write a correction, its record last, so that the record's presence means "done".
 
     Args:
         target: Where to.
         correction: What to write.
+        doubt: What is in doubt about it; None = nothing was asked.
         like: The input file, whose geometry, header and data type the labels keep.
         overwrite: Whether results of an earlier run are replaced; those that this run does not
             write again are removed.
@@ -169,31 +185,42 @@ def write_results(
     from cardiovae.io import save_labels, save_map, write_text
     from cardiovae.report import write_report
 
-    content = correction.to_json()
+    content = full_record(correction, doubt)
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     if overwrite and target.record is not None:
         _remove_earlier(target.record.parent)
     save_labels(target.labels, correction.sequence, like, overwrite=overwrite)
-    if target.uncertainty is not None and correction.uncertainty is not None:
-        save_map(target.uncertainty, correction.uncertainty, like, overwrite=overwrite)
+    by_prior, by_image = (None, None) if doubt is None else (doubt.posterior, doubt.image)
+    for path, found in ((target.uncertainty, by_prior), (target.image_doubt, by_image)):
+        if path is not None and found is not None:
+            save_map(path, found, like, overwrite=overwrite)
     if target.report is not None:
         write_report(
             target.report,
             content,
             correction.original.labels,
             correction.sequence.labels,
-            correction.uncertainty,
+            by_prior,
+            by_image,
             overwrite=overwrite,
         )
     if target.record is not None:
         write_text(target.record, text, overwrite=overwrite)
 
 
+def full_record(correction: Correction, doubt: Doubt | None) -> dict[str, Any]:
+    """The content of `audit.json`."""
+    return {
+        **correction.to_json(),
+        "uncertainty": None if doubt is None else doubt.to_json(),
+    }
+
+
 def _remove_earlier(folder: Path) -> None:
     """Remove what an earlier run wrote about the labels; its record first, it says "done"."""
-    from cardiovae.manifest.inputs import RECORD
+    from cardiovae.manifest.inputs import IMAGE_DOUBT, RECORD, UNCERTAINTY
 
-    for name in (RECORD, "report.html", "uncertainty.nii.gz"):
+    for name in (RECORD, "report.html", UNCERTAINTY, IMAGE_DOUBT):
         (folder / name).unlink(missing_ok=True)
 
 

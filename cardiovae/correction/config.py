@@ -55,17 +55,24 @@ class DoubtConfig:
         n_samples: Valid samples of each frame.
         n_ejection: Samples of ED and ES for the ejection fraction.
         level: Of all intervals.
+        guided: Whether what the image speaks against weighs less in the correction itself.
     """
 
     method: str = "posterior"
     n_samples: int = 16
     n_ejection: int = 48
     level: float = 0.9
+    guided: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ConfigError(
                 f"uncertainty.method: is one of {', '.join(METHODS)}, got '{self.method}'"
+            )
+        if self.guided and not self.by_image:
+            raise ConfigError(
+                "uncertainty.guided: a correction guided by the image needs the method crisp or "
+                f"both, got '{self.method}'"
             )
         if min(self.n_samples, self.n_ejection) < 2 or not 0 < self.level < 1:
             raise ConfigError(

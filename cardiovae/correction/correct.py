@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cardiovae.audit.verdicts import SequenceAudit
 from cardiovae.bank import LatentBank
 from cardiovae.correction.config import CorrectConfig
+from cardiovae.correction.distrust import Distrust
 from cardiovae.correction.judge import Judge, plausible
 from cardiovae.correction.motion import smooth_motion
 from cardiovae.correction.record import (
@@ -42,6 +43,7 @@ def correct_sequence(
     config: CorrectConfig,
     *,
     seed: int | None = None,
+    distrust: Distrust | None = None,
     progress: Progress | None = None,
 ) -> Correction:
     """Correct one sequence; what passes the audit comes back bit for bit.
@@ -55,6 +57,8 @@ def correct_sequence(
         bank: Its bank of valid codes.
         config: What is asked for, and how it is reached.
         seed: Of what is drawn to judge the result, for the record; nothing is drawn here.
+        distrust: What is doubtful about the input: frames that weigh less, and pixels whose
+            contours are not carried over.
         progress: Called with the name of each step.
 
     Raises:
@@ -66,7 +70,7 @@ def correct_sequence(
     before = judge.audits(sequence)
     broken = np.array([not frame.passed for frame in before[0].frames])
     say("encode")
-    scene = see(sequence, broken, prior, config.fit)
+    scene = see(sequence, broken, prior, config.fit, distrust)
     if scene is None:
         work = _Work.untouched(sequence, prior, "no frame shows an LV or a myocardium")
     else:

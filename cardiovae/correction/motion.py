@@ -69,7 +69,10 @@ def smooth_motion(
     beat = _amplitude(scene.sequence.labels, scene.trust)
     steady = without_outliers(scene.measured)
     residual = steady - canvas_distances(decode(prior.network, scene.codes))
-    trust = np.maximum(robust_weights(scene.codes, scene.broken), 1e-3)
+    trust = robust_weights(scene.codes, scene.broken)
+    if scene.distrust is not None:
+        trust = trust * scene.distrust.weights()
+    trust = np.maximum(trust, 1e-3)
     for movable in _growing(judge.jumps(scene.sequence.labels), scene.broken):
         everything = bool(movable.all())
         weights = np.where(movable, trust, FIXED)

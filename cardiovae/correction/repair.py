@@ -75,6 +75,8 @@ def repair(
     decoded = canvas_distances(decode(prior.network, codes[frames]))
     measured = scene.measured[frames]
     weight = soundness(measured, decoded, config.blend) * own[frames, None, None, None]
+    if scene.distrust is not None:
+        weight = weight * scene.distrust.on_canvas(scene.placement)[frames]
     residual = weight.astype(np.float32) * (measured - decoded)
     found: dict[int, Repaired] = {}
     for i, t in enumerate(frames):

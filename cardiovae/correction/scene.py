@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cardiovae.correction.blend import COMPARABLE, clean
 from cardiovae.correction.config import FitConfig
+from cardiovae.correction.distrust import Distrust
 from cardiovae.correction.fit import fit_codes
 from cardiovae.prior.codec import (
     Floats,
@@ -44,6 +45,7 @@ class Scene:
         trust: How much each frame is to be believed, shape (T,): 1 for sound ones, down to
             `LEAST_TRUST` for those that are broken badly.
         codes: The same, those of broken frames fitted to their sound part, shape (T, D).
+        distrust: What was doubtful before; None = nothing is known.
     """
 
     sequence: EchoSequence
@@ -56,19 +58,24 @@ class Scene:
     misfit_mm: NDArray[np.float64]
     trust: NDArray[np.float64]
     codes: NDArray[np.float64]
+    distrust: Distrust | None = None
 
 
 def see(
-    sequence: EchoSequence, broken: NDArray[np.bool_], prior: ShapePrior, fit: FitConfig
+    sequence: EchoSequence,
+    broken: NDArray[np.bool_],
+    prior: ShapePrior,
+    fit: FitConfig,
+    distrust: Distrust | None = None,
 ) -> Scene | None:
     """Place, measure, encode and fit a sequence; None when no frame shows a heart.
 
     Args:
         sequence: The input.
-        cleaned: Its label maps, broken frames without stray parts and holes, (H, W, T).
         broken: Frames that fail the audit, shape (T,).
         prior: The shape prior.
         fit: Settings of the fit.
+        distrust: What is doubtful before anything is done; broken frames lose that trust.
     """
     cleaned = sequence.labels.copy()
     for t in np.flatnonzero(broken):
@@ -96,9 +103,12 @@ def see(
         decoded[broken] = canvas_distances(decode(prior.network, codes[broken]))
     trust = _trust(sequence.labels, cleaned, shares, decoded)
     trust = np.where(broken, trust, 1.0)
+    if distrust is not None:
+        trust = np.maximum(np.where(broken, trust * distrust.weights(), 1.0), LEAST_TRUST)
     return Scene(
-        sequence, placement, cleaned, broken, measured, encoded, spread, misfit, trust, codes
-    )
+        sequence, placement, cleaned, broken, measured, encoded, spread, misfit, trust, codes,
+        distrust,
+    )  # fmt: skip
 
 
 def _trust(

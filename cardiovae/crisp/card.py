@@ -33,9 +33,9 @@ def model_card(provenance: Mapping[str, Any]) -> str:
         "## Intended use",
         INTENDED_USE,
         "## License and citation",
-        _license(provenance),
+        license_text(provenance),
         "## Training data",
-        _data(provenance["data"]),
+        data_text(provenance["data"]),
         "## Training",
         _training(provenance),
         "## Figures",
@@ -46,14 +46,16 @@ def model_card(provenance: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _license(provenance: Mapping[str, Any]) -> str:
-    text = f"License of the weights and the library: {provenance['license']}."
+def license_text(provenance: Mapping[str, Any], what: str = "weights and the library") -> str:
+    """Under which license the weights are, and what is to be cited."""
+    text = f"License of the {what}: {provenance['license']}."
     if provenance.get("citation"):
         text += f"\n\nWhoever uses this model cites: {provenance['citation']}"
     return text
 
 
-def _data(data: Mapping[str, Any]) -> str:
+def data_text(data: Mapping[str, Any]) -> str:
+    """Description, patients and frames of each part, and source."""
     rows = "".join(
         f"\n| {part} | {data['patients'].get(part, 0)} | {frames} |"
         for part, frames in data["frames"].items()

@@ -35,7 +35,7 @@ FILES = ("config.yaml", "weights.safetensors", "library.npz", "provenance.json")
 CARD = "MODEL_CARD.md"
 SUBFOLDER = "crisp"
 # What reading a damaged file raises, in numpy, torch and the standard library.
-_DAMAGE = (
+DAMAGE = (
     EOFError,
     KeyError,
     OSError,
@@ -127,7 +127,7 @@ def load_crisp(name: str = "camus") -> Crisp:
             )
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
         _check_fit(network, library, provenance)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ModelError(
             f"model '{name}': {folder} is damaged or of another version ({error}); reinstall "
             "cardiovae or train the model again"
@@ -176,7 +176,7 @@ def save_crisp(
     text = yaml.safe_dump(dict(config), sort_keys=False)
     write_text(folder / "config.yaml", text, overwrite=overwrite)
     state = network.state_dict().items()
-    kept = {name: _short(value).contiguous() for name, value in state}
+    kept = {name: short(value).contiguous() for name, value in state}
     write_bytes(folder / "weights.safetensors", save(kept), overwrite=overwrite)
     with staged(folder / "library.npz", overwrite=overwrite) as path:
         np.savez_compressed(
@@ -191,6 +191,6 @@ def save_crisp(
     write_text(folder / "provenance.json", facts, overwrite=overwrite)
 
 
-def _short(value: torch.Tensor) -> torch.Tensor:
+def short(value: torch.Tensor) -> torch.Tensor:
     """Float16 for what is many: matrices and kernels; running statistics keep their range."""
     return value.half() if value.is_floating_point() and value.ndim > 1 else value

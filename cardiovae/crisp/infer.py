@@ -73,7 +73,7 @@ def crisp_doubt(
     placement = place(labels, sequence.spacing_mm)
     n = sequence.n_frames
     pixel, numbers = np.full(labels.shape, np.nan, np.float32), np.full((3, n), np.nan)
-    found = [t for t in range(n) if _has_heart(sequence.frame(t))]
+    found = [t for t in range(n) if has_heart(sequence.frame(t))]
     if placement is not None and found:
         chosen = labels[:, :, found]
         likely, total = masks_that_fit(crisp, images[:, :, found], placement, search)
@@ -170,11 +170,12 @@ def _shifted_back(maps: Floats, shift: tuple[int, int]) -> Floats:
 
 
 def to_pixels(likely: Floats, placement: Placement) -> Floats:
-    """Class shares (T, 4, 128, 96) interpolated at the native pixels, (T, 4, H, W), 0 to 1."""
+    """Class shares (T, 4, 128, 96) interpolated at the native pixels, (T, 4, H, W)."""
     rows, cols = (
         interpolation(n, placement.canvas_positions(axis)) for axis, n in enumerate(CANVAS_SHAPE)
     )
-    return np.clip(separable(rows, likely, cols), 0, 1)
+    found = np.clip(separable(rows, likely, cols), 0, 1)  # the interpolation overshoots
+    return np.asarray(found / found.sum(1, keepdims=True), np.float32)
 
 
 def _annotated(likely: Floats, structures: tuple[Label, ...]) -> Floats:
@@ -214,5 +215,6 @@ def _expected_dice(
     return float(np.nanmean(found)) if np.isfinite(found).any() else math.nan
 
 
-def _has_heart(frame: NDArray[np.uint8]) -> bool:
+def has_heart(frame: NDArray[np.uint8]) -> bool:
+    """Whether a frame has an LV or a myocardium, so that it can be placed."""
     return bool(((frame == Label.LV) | (frame == Label.MYO)).any())

@@ -62,7 +62,7 @@ def bandwidth(kappa: float, n: int) -> float:
     """
     if kappa <= 0:
         return math.inf
-    return float(kappa**-0.5) * (40 * math.sqrt(math.pi) * n) ** -0.2
+    return float(kappa**-0.5 * (40 * math.sqrt(math.pi) * n) ** -0.2)
 
 
 def kernel_width(kernel: str, codes: NDArray[np.floating], scale: float) -> float:

@@ -97,7 +97,7 @@ def load_pairs(config: DataConfig, data: str | None = None) -> PairCohort:
             "this preset names no training data; give them with --data (an .npz with images and "
             "masks, a folder with the folders images and labels, or the word phantom)"
         )
-    echoes, facts = _read(source, config)
+    echoes, facts = read_echoes(source, config)
     sequences = [(name, echo.sequence) for name, echo in echoes]
     parts = split_parts(sequences, config)
     images = {name: echo.images for name, echo in echoes}
@@ -122,7 +122,8 @@ def load_pairs(config: DataConfig, data: str | None = None) -> PairCohort:
     return PairCohort(tables["train"], tables["val"], tables.get("test"), facts)
 
 
-def _read(source: str, config: DataConfig) -> tuple[list[Named], dict[str, Any]]:
+def read_echoes(source: str, config: DataConfig) -> tuple[list[Named], dict[str, Any]]:
+    """Named sequences with images of a source, and where they come from as plain data."""
     if source == "phantom":
         keys = ("n_phantoms", "n_frames", "spacing_mm", "seed")
         drawn = {key: getattr(config, key) for key in keys}

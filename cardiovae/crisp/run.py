@@ -174,7 +174,7 @@ def _write(
         "test": held_out,
         "history": state.history,
     }
-    config = _plain(
+    config = plain(
         {
             "network": recipe.train.network,
             "search": recipe.search,
@@ -201,7 +201,7 @@ def _library(network: Any, config: LibraryConfig, cohort: PairCohort) -> Library
     return build_library(network, hearts, config)
 
 
-def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+def plain(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings as YAML can hold them: mappings, lists and values."""
 
     def listed(value: Any) -> Any:

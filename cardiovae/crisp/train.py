@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -43,6 +43,16 @@ class CrispConfig:
     checkpoint_every: int = 100
     precision: str = "float32"  # of the convolutions; "bfloat16" is faster
     seed: int = 0
+
+
+class Resumable(Protocol):
+    """A state that a checkpoint can hold."""
+
+    step: int
+    history: list[dict[str, float]]
+
+    def parts(self) -> dict[str, Any]:
+        """What has a state of its own, by name."""
 
 
 @dataclass
@@ -106,18 +116,18 @@ def train(
     identity = f"{config!r} {training.fingerprint()}" if checkpoint is not None else ""
     state = start(config, device)
     if checkpoint is not None and checkpoint.exists():
-        _restore(state, checkpoint, identity)
+        restore_state(state, checkpoint, identity)
     last = config.n_steps if until is None else min(until, config.n_steps)
     while state.step < last:
         found = take_step(state, training, config)
         if progress is not None:
             progress(state.step, found)
-        ends = state.step == last
-        if ends or state.step % config.validate_every == 0:
+        if state.step == config.n_steps or state.step % config.validate_every == 0:
             figures = validate(averaged(state), validation, config)
             state.history.append({"step": float(state.step), **found, **figures})
-        if checkpoint is not None and (ends or state.step % config.checkpoint_every == 0):
-            _save(state, checkpoint, identity)
+        saving = state.step == last or state.step % config.checkpoint_every == 0
+        if checkpoint is not None and saving:
+            save_state(state, checkpoint, identity)
     return state
 
 
@@ -185,14 +195,15 @@ def _mean_dice(scores: list[torch.Tensor], batches: list[Batch]) -> float:
     return sum(parts) / sum(len(b.target) for b in batches)
 
 
-def _save(state: CrispState, path: Path, identity: str) -> None:
+def save_state(state: Resumable, path: Path, identity: str) -> None:
+    """Write a checkpoint; `identity` names the settings and data it belongs to."""
     content = {name: part.state_dict() for name, part in state.parts().items()}
     content |= {"identity": identity, "step": state.step, "history": state.history}
     with staged(path, overwrite=True) as temporary:
         torch.save(content, temporary)
 
 
-def _restore(state: CrispState, path: Path, identity: str) -> None:
+def restore_state(state: Resumable, path: Path, identity: str) -> None:
     """Bring a fresh state to where a checkpoint was written."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

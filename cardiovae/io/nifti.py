@@ -20,6 +20,7 @@ import gzip
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,23 +123,9 @@ def read(path: Path) -> tuple[NDArray[np.uint8], NiftiTemplate]:
         FileError: Absent, empty, damaged, not NIfTI, or of a shape or type that is no label map.
         LabelError: Values that are no labels: NaN, fractions, below 0 or above 255.
     """
-    packed = _packed(path)
-    header = parse_header(_start(packed, _LARGEST_HEADER, path), path)
-    shape = stored_shape(header, path)
-    x, y, t = planar_shape(shape, path)
-    require_pixels((x, y, t), path)
-    dtype = stored_dtype(header, path)
-    offset = pixel_offset(header, path)
-    expected = x * y * t * dtype.itemsize
-    content = _start(packed, offset + expected, path)
-    found = max(0, len(content) - offset)
-    if found < expected:
-        raise FileError(
-            f"{path}: is cut short: its header promises {expected} bytes of pixels, {found} are "
-            "there; copy or export it again"
-        )
+    header, prefix, stored = _pixels(path)
+    shape, dtype = stored_shape(header, path), stored_dtype(header, path)
     slope, inter = scaling(header, path)
-    stored = np.frombuffer(content, dtype, x * y * t, offset).reshape(t, y, x).transpose(1, 2, 0)
     if (slope, inter) == (1.0, 0.0):
         values = whole_labels(stored, path)
     else:
@@ -148,8 +135,18 @@ def read(path: Path) -> tuple[NDArray[np.uint8], NiftiTemplate]:
     spacing, space_notes = spacing_mm(header)
     step, time_notes = frame_time_ms(header, shape)
     notes = space_notes + time_notes
-    prefix = content[:offset]
     return values, NiftiTemplate(prefix, shape, dtype, slope, inter, spacing, step, notes)
+
+
+def read_map(path: Path) -> NDArray[np.float32]:
+    """Numbers of a NIfTI map such as an uncertainty, shape (H, W, T) = (Y, X, T); NaN may be.
+
+    Raises:
+        FileError: Absent, empty, damaged, not NIfTI, or of a shape or type that is no map.
+    """
+    header, _, stored = _pixels(path)
+    slope, inter = scaling(header, path)
+    return np.ascontiguousarray(stored.astype(np.float64) * slope + inter, np.float32)
 
 
 def write_labels(
@@ -217,6 +214,27 @@ def header_bytes(path: Path) -> bytes:
     header = parse_header(_start(packed, _LARGEST_HEADER, path), path)
     offset = pixel_offset(header, path)
     return _start(packed, offset, path)[:offset]
+
+
+def _pixels(path: Path) -> tuple[NDArray[Any], bytes, NDArray[np.generic]]:
+    """Header, every byte before the pixels, and the stored numbers as (Y, X, T)."""
+    packed = _packed(path)
+    header = parse_header(_start(packed, _LARGEST_HEADER, path), path)
+    shape = stored_shape(header, path)
+    x, y, t = planar_shape(shape, path)
+    require_pixels((x, y, t), path)
+    dtype = stored_dtype(header, path)
+    offset = pixel_offset(header, path)
+    expected = x * y * t * dtype.itemsize
+    content = _start(packed, offset + expected, path)
+    found = max(0, len(content) - offset)
+    if found < expected:
+        raise FileError(
+            f"{path}: is cut short: its header promises {expected} bytes of pixels, {found} are "
+            "there; copy or export it again"
+        )
+    stored = np.frombuffer(content, dtype, x * y * t, offset).reshape(t, y, x).transpose(1, 2, 0)
+    return header, content[:offset], stored
 
 
 def _packed(path: Path) -> bytes:

@@ -19,8 +19,9 @@ def mahalanobis(codes: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
         reference: Shape (N, D), N of at least 2.
 
     Examples:
-        >>> mahalanobis([[3.0, 0.0]], [[-1.0, -1.0], [1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]]).round(2)
-        array([2.6])
+        >>> square = [[-1.0, -1.0], [1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]]
+        >>> mahalanobis([[3.0, 0.0]], square).round(2).tolist()
+        [2.6]
     """
     known = np.asarray(reference, np.float64)
     values, vectors = np.linalg.eigh(np.cov(known, rowvar=False))

@@ -22,6 +22,10 @@ from cardiovae.sequence import EchoSequence
 
 RECORD = "audit.json"
 """Written last by `cardiovae correct`: beside it lie results, not inputs."""
+UNCERTAINTY = "uncertainty.nii.gz"
+"""Doubt at each pixel by the prior alone, beside it."""
+IMAGE_DOUBT = "uncertainty_crisp.nii.gz"
+"""Doubt at each pixel by the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,7 @@ def _plain(argument: str, *, results: bool) -> Found:
 def _is_input(path: Path, *, results: bool) -> bool:
     if not (path.parent / RECORD).exists():
         return True
-    return stem(path) != "uncertainty" and (results or stem(path) != "labels")
+    return path.name not in (UNCERTAINTY, IMAGE_DOUBT) and (results or stem(path) != "labels")
 
 
 def _distinct(listed: Sequence[Input]) -> dict[str, Input]:

@@ -71,7 +71,9 @@ class PairTable:
 
 
 @dataclass(frozen=True, eq=False)
-class _Frame:
+class NamedFrame:
+    """One label map (H, W) of a file, and how it is named."""
+
     name: str
     labels: NDArray[np.uint8]
     spacing_mm: tuple[float, float]
@@ -100,9 +102,9 @@ def load_pairs(
         FileError: Absent or damaged files, or a prediction without its reference.
         ModelError: No usable pair.
     """
-    truth = {frame.name: frame for frame in _frames(data, config.labels)}
+    truth = {frame.name: frame for frame in frames_of(data, config.labels)}
     chosen = []
-    for frame in _frames(errors, config.labels):
+    for frame in frames_of(errors, config.labels):
         if patient_of(frame.name, config.patient) not in patients:
             continue
         found = truth.get(frame.name)
@@ -122,7 +124,18 @@ def load_pairs(
     return PairTable(*(np.stack(parts) for parts in zip(*items, strict=True)))
 
 
-def _frames(source: str, labels: str | None) -> Iterator[_Frame]:
+def frames_of(source: str, labels: str | None) -> Iterator[NamedFrame]:
+    """Label maps of an `.npz` of frames or of label map files, one after another.
+
+    Args:
+        source: An `.npz` with `masks`, `names` and `spacing_mm`, or a folder or pattern of files,
+            whose frames are named `<file>#<number>`.
+        labels: Label scheme of label map files; None infers it.
+
+    Raises:
+        FileError: Absent or damaged.
+        ModelError: A file without pixel spacing.
+    """
     path = Path(source)
     if path.suffix != ".npz":
         for file in find_inputs([source]):
@@ -130,7 +143,7 @@ def _frames(source: str, labels: str | None) -> Iterator[_Frame]:
             if sequence.spacing_mm is None:
                 raise ModelError(f"{file}: learning errors needs the pixel spacing in mm")
             for t in range(sequence.n_frames):
-                yield _Frame(f"{stem(file)}#{t}", sequence.frame(t), sequence.spacing_mm)
+                yield NamedFrame(f"{stem(file)}#{t}", sequence.frame(t), sequence.spacing_mm)
         return
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
@@ -138,7 +151,7 @@ def _frames(source: str, labels: str | None) -> Iterator[_Frame]:
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise FileError(f"{path}: holds the arrays {', '.join(ARRAYS)}; got {error}") from error
     for mask, name, (row, col) in zip(masks, names, spacing, strict=True):
-        yield _Frame(str(name), mask, (float(row), float(col)))
+        yield NamedFrame(str(name), mask, (float(row), float(col)))
 
 
 def _same_heart(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
@@ -158,7 +171,7 @@ def _in_one_piece(labels: NDArray[np.uint8]) -> bool:
 
 
 def _on_canvas(
-    pair: tuple[_Frame, _Frame], jitter_mm: float, rng: np.random.Generator
+    pair: tuple[NamedFrame, NamedFrame], jitter_mm: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float16], NDArray[np.float16], NDArray[np.float16]]:
     """One pair: shares of the prediction, distances of the truth, what is inside the image."""
     prediction, truth = pair

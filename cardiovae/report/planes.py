@@ -72,10 +72,10 @@ def before_after(
     )
     parts = [
         f'<polygon points="{half}" fill="{BETTER}"/>',
-        _grid(plane),
+        grid(plane),
         f'<line x1="{plane.x(low):.1f}" y1="{plane.y(low):.1f}" x2="{plane.x(high):.1f}" '
         f'y2="{plane.y(high):.1f}" stroke="{MUTED}" stroke-dasharray="4 3"/>',
-        _titles(plane, f"{title} ({unit})" if unit else title, "before", "after"),
+        titles(plane, f"{title} ({unit})" if unit else title, "before", "after"),
         *(_dot(plane, p, color, f"{p.name}: {number(p.x)} to {number(p.y)}") for p in points),
     ]
     return svg(plane, f"{title} before and after", parts)
@@ -101,11 +101,11 @@ def bland_altman(
     span = [p.y for p in points] + [v for v in (*marks, *y_values) if is_number(v)]
     x_range = nice_range([p.x for p in points], n_ticks=5)
     plane = Plane(540, 330, x_range, nice_range([0.0, *span], n_ticks=6), right=78)
-    parts = [_grid(plane)]
+    parts = [grid(plane)]
     for name, color, dash in lines:
         parts.append(_level(plane, found[name], color, dash))
     axis = "mean of prediction and reference (%)"
-    parts.append(_titles(plane, title, axis, "prediction \N{MINUS SIGN} reference"))
+    parts.append(titles(plane, title, axis, "prediction \N{MINUS SIGN} reference"))
     for p in points:
         words = f"{p.name}: {number(p.y, 3)} at {number(p.x, 3)} %"
         parts.append(_dot(plane, p, "#0077bb", words))
@@ -143,7 +143,8 @@ def _dot(plane: Plane, point: Point, color: str, words: str) -> str:
     )
 
 
-def _grid(plane: Plane) -> str:
+def grid(plane: Plane) -> str:
+    """Lines and numbers of both axes."""
     floor, right = plane.height - plane.bottom, plane.width - plane.right
     across = [
         f'<line x1="{plane.left}" x2="{right}" y1="{plane.y(t):.1f}" y2="{plane.y(t):.1f}" '
@@ -160,7 +161,8 @@ def _grid(plane: Plane) -> str:
     return "".join(across + up)
 
 
-def _titles(plane: Plane, title: str, across: str, up: str) -> str:
+def titles(plane: Plane, title: str, across: str, up: str) -> str:
+    """Heading of a figure and what its axes are."""
     middle = (plane.left + plane.width - plane.right) / 2
     height = (plane.top + plane.height - plane.bottom) / 2
     return (

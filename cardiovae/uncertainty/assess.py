@@ -15,15 +15,24 @@ from cardiovae.calibration.record import FrameJudgement
 from cardiovae.calibration.risk import look_rank
 from cardiovae.correction.blend import canvas_to_native
 from cardiovae.correction.config import DoubtConfig
-from cardiovae.correction.record import Correction
+from cardiovae.correction.record import FULL, Correction
 from cardiovae.crisp.infer import crisp_doubt
 from cardiovae.errors import CardiovaeError
 from cardiovae.labels import Label
 from cardiovae.latent.mahalanobis import mahalanobis
-from cardiovae.uncertainty.ejection import EjectionDoubt, ejection_doubt
+from cardiovae.opinion.infer import opinion_doubt
+from cardiovae.prior.grid import Placement
+from cardiovae.uncertainty.ejection import ejection_doubt
 from cardiovae.uncertainty.errors import encoder_errors
 from cardiovae.uncertainty.experts import Experts
-from cardiovae.uncertainty.record import SIGNALS, Doubt, Floats, Interval, Values
+from cardiovae.uncertainty.record import (
+    SIGNALS,
+    Doubt,
+    EjectionDoubt,
+    Floats,
+    Interval,
+    Values,
+)
 from cardiovae.uncertainty.samples import Spread, errors_of, hearts, spread
 from cardiovae.uncertainty.signals import per_pixel_of_heart, shape_signals
 
@@ -99,8 +108,9 @@ def _by_prior(
 ) -> _Known:
     scene = correction.scene
     if scene is None or correction.codes is None:
-        why = "no frame shows a heart" if correction.method == "full" else "a baseline has no code"
-        return _Known(known.signals, reasons={"posterior": why})
+        why = "no frame shows a heart" if correction.method == FULL else "a baseline has no code"
+        nothing = np.full(correction.original.labels.shape, np.nan, np.float32)
+        return _Known(known.signals, nothing, reasons={"posterior": why})
     errors = experts.errors or encoder_errors(scene.spread)
     found = hearts(correction.sequence, correction.codes, scene.placement, experts.prior)
     distances = mahalanobis(scene.codes, experts.prior.codes)
@@ -141,6 +151,10 @@ def _by_image(
         "crisp_dice": first.expected_dice,
     }
     image = first.pixel
+    if experts.opinion is not None:
+        second = opinion_doubt(experts.opinion, images, correction.sequence)
+        signals |= {"opinion": second.score, "opinion_dice": second.expected_dice}
+        image = second.pixel
     reasons = {f"frame {t}": why for t, why in enumerate(first.reasons) if why}
     return _Known(
         {**known.signals, **signals},
@@ -151,7 +165,7 @@ def _by_image(
     )
 
 
-def _entropy(seen: Spread, placement: object) -> Floats:
+def _entropy(seen: Spread, placement: Placement) -> Floats:
     """Entropy of the label at each native pixel, 0 to 1, shape (H, W, T)."""
     shares = np.clip(seen.shares, 1e-7, 1)
     entropy = -(shares * np.log(shares)).sum(1, keepdims=True) / math.log(shares.shape[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,30 +12,10 @@ from cardiovae.bank import GRID
 from cardiovae.evaluation.ejection import Ejection, ed_es, ejection, lv_disks, volume_ml
 from cardiovae.labels import Label
 from cardiovae.prior.folder import ShapePrior
+from cardiovae.uncertainty.record import EjectionDoubt
 from cardiovae.uncertainty.samples import Errors, Hearts, drawn
 
 LEAST_SAMPLES = 8  # of which both ED and ES are valid; fewer say nothing of a spread
-
-
-@dataclass(frozen=True)
-class EjectionDoubt:
-    """The ejection fraction of the result, and how it spreads over the samples.
-
-    Args:
-        ejection: Of the label maps that are returned, single-plane.
-        ef_sd: Standard deviation of the ejection fraction over the samples, in points.
-        ed_sd: Of the ED volume, relative to it.
-        es_sd: Of the ES volume, likewise.
-        n_samples: Samples whose ED and ES are both valid hearts.
-        reason: Why there is no spread; empty where there is one.
-    """
-
-    ejection: Ejection
-    ef_sd: float = math.nan
-    ed_sd: float = math.nan
-    es_sd: float = math.nan
-    n_samples: int = 0
-    reason: str = ""
 
 
 def ejection_doubt(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.correction.record import number
-from cardiovae.uncertainty.ejection import EjectionDoubt
+from cardiovae.evaluation.ejection import Ejection
 
 Values = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -35,6 +35,12 @@ SIGNALS: Mapping[str, str] = {
 }
 """Signals of single frames, in words."""
 
+FRAME_NUMBERS = (
+    *SIGNALS, "failure_probability", "dice_expected", "dice_low", "lv_area_mm2",
+    "lv_area_low_mm2", "lv_area_high_mm2",
+)  # fmt: skip
+"""What the record says of each frame in numbers."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -51,6 +57,27 @@ class Interval:
     low: float = math.nan
     high: float = math.nan
     sd: float = math.nan
+
+
+@dataclass(frozen=True)
+class EjectionDoubt:
+    """The ejection fraction of the result, and how it spreads over the samples.
+
+    Args:
+        ejection: Of the label maps that are returned, single-plane.
+        ef_sd: Standard deviation of the ejection fraction over the samples, in points.
+        ed_sd: Of the ED volume, relative to it.
+        es_sd: Of the ES volume, likewise.
+        n_samples: Samples whose ED and ES are both valid hearts.
+        reason: Why there is no spread; empty where there is one.
+    """
+
+    ejection: Ejection
+    ef_sd: float = math.nan
+    ed_sd: float = math.nan
+    es_sd: float = math.nan
+    n_samples: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +97,10 @@ class Doubt:
         lv_area_mm2: LV area of each frame with its interval, shape (3, T): value, low, high.
         ef: Ejection fraction in percent.
         ejection: What it rests on; None without a posterior.
-        posterior: Entropy at each pixel, 0 to 1, shape (H, W, T); None without a posterior.
-        image: Doubt at each pixel by the image, 0 to 1, shape (H, W, T); None without images.
+        posterior: Entropy at each pixel, 0 to 1, shape (H, W, T), NaN where no frame shows a
+            heart; None without a posterior.
+        image: Doubt at each pixel by the image, 0 to 1, shape (H, W, T), NaN in frames without a
+            heart; None without images.
         calibration: Name, source and patients of the calibration; None = not calibrated.
         reasons: Why something is missing.
     """

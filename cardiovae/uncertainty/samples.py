@@ -202,9 +202,12 @@ class _Sums:
     @classmethod
     def zeros(cls, n_frames: int) -> _Sums:
         height, width = GRID.shape[0] // 2, GRID.shape[1] // 2
-        maps = [np.zeros((n_frames, k, height, width), np.float32) for k in (4, 3, 3)]
-        counts = [np.zeros(n_frames, np.intp) for _ in range(2)]
-        return cls(*maps, np.zeros(n_frames), np.zeros(n_frames), *counts)
+        shares, distance, squared = (
+            np.zeros((n_frames, k, height, width), np.float32) for k in (4, 3, 3)
+        )
+        area, area_squared = np.zeros((2, n_frames))
+        n_valid, n_drawn = np.zeros((2, n_frames), np.intp)
+        return cls(shares, distance, squared, area, area_squared, n_valid, n_drawn)
 
     def add(self, part: Drawn, structures: tuple[Label, ...], most: int) -> None:
         shares = annotated(class_shares(torch.from_numpy(part.distances)).numpy(), structures)
@@ -225,21 +228,20 @@ class _Sums:
 
     def spread(self) -> Spread:
         n = np.maximum(self.n_valid, 1).astype(np.float64)
-        several = np.maximum(self.n_valid - 1, 1)
+        unbiased = n / np.maximum(self.n_valid - 1, 1)
         unknown = self.n_valid < 2
-        maps = (-1, 1, 1, 1)
-        mean = self.distance / n.reshape(maps).astype(np.float32)
-        variance = self.squared / n.reshape(maps).astype(np.float32) - mean**2
-        variance *= (n / several).reshape(maps).astype(np.float32)
+        each, corrected = (a.astype(np.float32)[:, None, None, None] for a in (n, unbiased))
+        mean = self.distance / each
+        variance = (self.squared / each - mean**2) * corrected
         contour = np.abs(mean) < CONTOUR_MM
         count = np.maximum(contour.sum((1, 2, 3)), 1)
         sd = np.sqrt(np.maximum(variance, 0.0))
         band = Z_90 * np.where(contour, sd, 0).sum((1, 2, 3), dtype=np.float64) / count
         area = self.area / n
-        area_variance = np.maximum(self.area_squared / n - area**2, 0.0) * n / several
+        area_variance = np.maximum(self.area_squared / n - area**2, 0.0) * unbiased
         relative = np.sqrt(area_variance) / np.maximum(area, 1.0)
         return Spread(
-            shares=self.shares / n.reshape(maps).astype(np.float32),
+            shares=self.shares / each,
             band_mm=np.where(unknown, math.nan, band),
             lv_area_sd=np.where(unknown, math.nan, relative),
             valid_share=self.n_valid / np.maximum(self.n_drawn, 1),
