@@ -290,7 +290,7 @@ def _statements(doubt: Record) -> tuple[str, ...]:
         told.append(BLIND + (" No image was looked at." * (doubt["method"] == "posterior")))
     if doubt["method"] in ("crisp", "both"):
         told.append(
-            "Doubt of the image is the share of what fits the image that speaks against the label."
+            "Doubt of the image is how much of what the image suggests speaks against the label."
         )
     return tuple(told)
 
