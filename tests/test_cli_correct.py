@@ -27,7 +27,7 @@ from cardiovae.uncertainty.record import Doubt, Interval
 FILES = ["audit.json", "labels.nii.gz", "report.html", "uncertainty.nii.gz"]
 
 
-def remedy(sequence, prior, bank, config, *, seed=None, progress=None):
+def remedy(sequence, prior, bank, config, *, seed=None, distrust=None, progress=None):
     """Rub out the upper left corner, where `broken` has its island; refuse unknown spacing."""
     assert (prior, bank) == ("prior", "bank")
     labels = sequence.labels.copy()

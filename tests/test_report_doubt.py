@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from browser_cases import Report, chromium, needs_browser
+from doubt_cases import CALIBRATION, doubt_record, doubted_frame, nothing_known
 from PIL import ImageColor
 from report_cases import beating_heart, correction_record, with_defects
-from report_doubt_cases import CALIBRATION, doubt_record, doubted_frame, nothing_known
 from test_report import HOSTILE, Page
 from test_report_figures import WHOLE, pixels
 
