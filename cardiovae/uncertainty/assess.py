@@ -140,9 +140,7 @@ def _by_prior(
     return _Known({**known.signals, **signals}, entropy, None, beat, reasons)
 
 
-def _by_image(
-    known: _Known, correction: Correction, experts: Experts, images: Floats
-) -> _Known:
+def _by_image(known: _Known, correction: Correction, experts: Experts, images: Floats) -> _Known:
     assert experts.crisp is not None  # checked first of all
     first = crisp_doubt(experts.crisp, images, correction.sequence)
     signals = {
@@ -174,9 +172,7 @@ def _entropy(seen: Spread, placement: Placement) -> Floats:
     return np.ascontiguousarray(np.moveaxis(native.clip(0, 1).round(3), 0, 2))
 
 
-def _doubt(
-    known: _Known, correction: Correction, experts: Experts, config: DoubtConfig
-) -> Doubt:
+def _doubt(known: _Known, correction: Correction, experts: Experts, config: DoubtConfig) -> Doubt:
     """Signals turned into probabilities, intervals and an order to look at frames."""
     n_frames = correction.original.n_frames
     table = {name: known.signals.get(name, np.full(n_frames, math.nan)) for name in SIGNALS}
@@ -205,9 +201,7 @@ def _doubt(
     )
 
 
-def _judged(
-    table: dict[str, Values], experts: Experts, config: DoubtConfig
-) -> FrameJudgement:
+def _judged(table: dict[str, Values], experts: Experts, config: DoubtConfig) -> FrameJudgement:
     found = experts.calibration
     if found is None:
         unknown = np.full(len(table["crisp"]), math.nan)
@@ -245,9 +239,7 @@ def _areas(
     return np.stack([area, np.maximum(low, 0.0), high])
 
 
-def _ejection(
-    found: EjectionDoubt | None, experts: Experts, config: DoubtConfig
-) -> Interval:
+def _ejection(found: EjectionDoubt | None, experts: Experts, config: DoubtConfig) -> Interval:
     """The ejection fraction with its interval: calibrated where that is known how."""
     if found is None:
         return Interval()
