@@ -15,8 +15,9 @@ from test_report import HOSTILE, Page
 from test_report_figures import WHOLE, pixels
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.report.doubt import doubt_view, standing_out
+from cardiovae.report.doubt import doubt_view
 from cardiovae.report.doubt_figures import bar_chart, doubt_bars, interval_bar
+from cardiovae.report.doubt_reasons import standing_out
 from cardiovae.report.doubt_words import SIGNAL_WORDS
 from cardiovae.report.figures import Curve, line_chart
 from cardiovae.report.frames import LAYERS
@@ -161,6 +162,41 @@ def test_reasons_of_frames_are_drawn_together():
     )
 
 
+def test_a_calibration_of_intervals_alone_judges_no_frame():
+    view = of(doubt_record([doubted_frame(t) for t in range(3)], below=None), 3)
+    assert view.tiles[1].after == "not known"
+    assert view.cells[0]["look"].text == "\N{EN DASH}"
+    spread = seven_frames()
+    spread["ejection"] |= {"calibrated": False}
+    assert of(spread).tiles[0].note.startswith("not calibrated: spread of 48 samples")
+
+
+def test_a_frame_without_valid_samples_is_not_shown_as_free_of_doubt():
+    doubt = seven_frames(calibration=None)
+    for t, frame in enumerate(doubt["frames"]):
+        frame |= {"valid_share": 0.0 if t in (3, 5) else 1.0}
+    doubt["frames"][3] |= {"band_mm": None}
+    view = of(doubt)
+    words = "no sampled shape could be a heart: doubt of the shape not known"
+    assert view.first[1].reasons[0] == words
+    assert view.remarks == (("Frames 3, 5", words),)
+    assert view.cells[3]["band"].tip == "fewer than two valid samples"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"n_samples": 0}, "needs samples of the prior: --uncertainty posterior or both"),
+        ({"reasons": {"band_mm": "spacing"}}, "spacing"),
+        ({"reasons": {"posterior": "no heart"}}, "no heart"),
+    ],
+)
+def test_a_missing_band_says_why(changes, why):
+    doubt = seven_frames(**changes)
+    doubt["frames"][0]["band_mm"] = None
+    assert of(doubt).cells[0]["band"].tip == why
+
+
 def test_the_page_shows_doubt_in_tiles_pictures_columns_and_curves(page):
     parsed = Page(page)
     assert parsed.open == []
@@ -216,10 +252,7 @@ def test_a_page_without_any_number_gives_reasons_in_their_place(n_frames):
     parsed = Page(page)
     assert not re.search(r"\b(None|nan|NaN|null|undefined)\b", parsed.text)
     titles = {a.get("title") for a in parsed.find("abbr")}
-    assert {
-        "not calibrated",
-        "needs samples of the prior: --uncertainty posterior or both",
-    } & titles
+    assert {"not calibrated", "not in the record"} <= {str(t).partition(",")[0] for t in titles}
     assert "no LV in any frame" in parsed.text
     assert ("Frames 0-1: no heart") in parsed.text
     assert len(page) < 3e6
