@@ -78,6 +78,7 @@ def doubts(correction, experts, config, *, rng, images=None, progress=None):
         lv_area_mm2=np.full((3, shape[2]), math.nan),
         ef=Interval(),
         ejection=None,
+        calibrated=(),
         posterior=rng.random(shape, np.float32) if config.by_prior else None,
         image=images if config.by_image else None,
         calibration=None,
