@@ -35,6 +35,7 @@ def doubt_record(frames, **changes) -> dict[str, Any]:
         "n_samples": 16,
         "below": 0.85,
         "calibration": CALIBRATION,
+        "calibrated": ["ejection", "lv_area", "frames"],
         "ejection": {
             "ef_percent": 54.1, "low": 47.0, "high": 60.5, "sd": 3.1, "ed_ml": 104.2,
             "es_ml": 47.8, "n_samples": 48, "method": "single-plane",
@@ -53,6 +54,7 @@ def nothing_known(n_frames: int) -> dict[str, Any]:
     return doubt_record(
         frames,
         calibration=None,
+        calibrated=[],
         below=None,
         ejection=dict.fromkeys(("ef_percent", "low", "high", "sd")),
         reasons={"ejection": "no LV in any frame", "frame 0": "no heart", "frame 1": "no heart"},

@@ -83,7 +83,7 @@ def test_the_ejection_fraction_stands_with_an_interval_that_never_gets_narrower(
 
 
 def test_without_a_calibration_the_interval_is_called_a_spread_of_samples():
-    view = of(seven_frames(calibration=None))
+    view = of(seven_frames(calibration=None, calibrated=[]))
     assert view.tiles[0].note.startswith("not calibrated: spread of 48 samples")
     assert view.statements[0].startswith("Not calibrated: intervals are the spread of samples")
 
@@ -128,7 +128,7 @@ def test_no_frame_to_look_at_is_said_in_a_sentence():
     calm = [doubted_frame(t) for t in range(4)]
     assert of(doubt_record(calm), 4).tiles[1].after == "0 of 4"
     assert "No frame has to be looked at" in of(doubt_record(calm), 4).first_note
-    unsure = of(doubt_record(calm, calibration=None), 4)
+    unsure = of(doubt_record(calm, calibration=None, calibrated=[]), 4)
     assert unsure.tiles[1].after == "not known"
     assert unsure.first_note.endswith("signals alone: 0, 1, 2.")
 
@@ -163,16 +163,16 @@ def test_reasons_of_frames_are_drawn_together():
 
 
 def test_a_calibration_of_intervals_alone_judges_no_frame():
-    view = of(doubt_record([doubted_frame(t) for t in range(3)], below=None), 3)
+    alone = [doubted_frame(t) for t in range(3)]
+    view = of(doubt_record(alone, below=None, calibrated=["ejection", "lv_area"]), 3)
     assert view.tiles[1].after == "not known"
     assert view.cells[0]["look"].text == "\N{EN DASH}"
-    spread = seven_frames()
-    spread["ejection"] |= {"calibrated": False}
+    spread = seven_frames(calibrated=["frames"])
     assert of(spread).tiles[0].note.startswith("not calibrated: spread of 48 samples")
 
 
 def test_a_frame_without_valid_samples_is_not_shown_as_free_of_doubt():
-    doubt = seven_frames(calibration=None)
+    doubt = seven_frames(calibration=None, calibrated=[])
     for t, frame in enumerate(doubt["frames"]):
         frame |= {"valid_share": 0.0 if t in (3, 5) else 1.0}
     doubt["frames"][3] |= {"band_mm": None}

@@ -150,7 +150,9 @@ def _interval_words(record: Mapping[str, Any]) -> str:
     if not interval(record)[0]:
         return ""
     doubt = record["uncertainty"]
-    known = "not calibrated: spread of samples" if doubt["calibration"] is None else "calibrated"
+    known = (
+        "calibrated" if "lv_area" in doubt["calibrated"] else "not calibrated: spread of samples"
+    )
     return f"Shaded: {100 * doubt['level']:g} % interval of the LV area after, {known}."
 
 

@@ -111,7 +111,7 @@ def _rank(frame: Record) -> float:
 
 def _judged(doubt: Record) -> bool:
     """Whether a calibration said which frames to look at."""
-    return doubt["calibration"] is not None and is_number(doubt["below"])
+    return "frames" in doubt["calibrated"] and is_number(doubt["below"])
 
 
 def _ejection_tile(doubt: Record) -> Tile:
@@ -123,7 +123,7 @@ def _ejection_tile(doubt: Record) -> Tile:
         return Tile(title, "", number(None), why)
     if not all(map(is_number, ends)):
         return Tile(title, "", f"{value:.0f} %", f"no interval: {why or 'none is known'}")
-    calibrated = found.get("calibrated", doubt["calibration"] is not None)
+    calibrated = "ejection" in doubt["calibrated"]
     note = (
         f"{out_of(doubt['level'])} patients like those of the calibration lie in the interval"
         if calibrated
