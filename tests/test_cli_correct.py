@@ -27,7 +27,7 @@ from cardiovae.uncertainty.record import Doubt, Interval
 FILES = ["audit.json", "labels.nii.gz", "report.html", "uncertainty.nii.gz"]
 
 
-def remedy(sequence, prior, bank, config, *, seed=None, progress=None):
+def remedy(sequence, prior, bank, config, *, seed=None, distrust=None, progress=None):
     """Rub out the upper left corner, where `broken` has its island; refuse unknown spacing."""
     assert (prior, bank) == ("prior", "bank")
     labels = sequence.labels.copy()
@@ -78,6 +78,7 @@ def doubts(correction, experts, config, *, rng, images=None, progress=None):
         lv_area_mm2=np.full((3, shape[2]), math.nan),
         ef=Interval(),
         ejection=None,
+        calibrated=(),
         posterior=rng.random(shape, np.float32) if config.by_prior else None,
         image=images if config.by_image else None,
         calibration=None,

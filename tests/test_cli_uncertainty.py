@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_cases import run, truncated, write
-from doubt_cases import N_FRAMES, SPACING, beat, change, cohort
+from judged_cases import N_FRAMES, SPACING, beat, change, cohort
 from sklearn.metrics import roc_auc_score
 
 from cardiovae.calibration.record import load_calibration

@@ -65,7 +65,7 @@ def test_the_record_says_what_was_corrected_and_with_what(record, damaged, phant
     assert record["prior"]["name"] == phantom_prior.name
     assert set(record["prior"]["sha256"]) >= {"weights.safetensors", "latent.npz"}
     assert record["settings"]["criteria"] == "camus"
-    assert record["settings"]["n_samples"] == 0
+    assert record["settings"]["uncertainty"]["method"] == "posterior"
 
 
 def test_before_and_after_are_audits_of_the_sets_in_use_and_of_the_others(record):

@@ -27,7 +27,7 @@ from cardiovae.phantom.ultrasound import simulate_bmode
 from cardiovae.sequence import EchoSequence
 
 torch.set_num_threads(1)
-SHIPPED = ("camus",)
+SHIPPED = ("camus", "phantom")
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from uncertainty_parts.cases import LEVELS, phantom_cases, real_cases
 from uncertainty_parts.measure import measured
 
 PACKAGE = Path(cardiovae.__file__).parent
+PRIORS = {"real": "camus", "phantom": "phantom"}
 CHUNK = {"real": 60, "phantom": 15}  # sequences, and drawn patients of two views each
 
 
@@ -54,11 +55,10 @@ class Unit:
 
 def units(data: str, folder: str, n_real: int, n_phantoms: int) -> list[Unit]:
     """Everything to measure: `n_real` sequences of each level, and cines of `n_phantoms`."""
-    version = code_version()
     groups = [*((f"real/{level}", n_real, "real") for level in LEVELS if data)]
     groups.append(("phantom", n_phantoms, "phantom"))
     return [
-        Unit(group, start, min(start + CHUNK[kind], n), data, folder, version)
+        Unit(group, start, min(start + CHUNK[kind], n), data, folder, code_version(PRIORS[kind]))
         for group, n, kind in groups
         for start in range(0, n, CHUNK[kind])
     ]
@@ -69,7 +69,7 @@ def run(unit: Unit) -> Unit:
     if unit.path.exists():
         return unit
     torch.set_num_threads(1)
-    prior = "phantom" if unit.group == "phantom" else "camus"
+    prior = PRIORS[unit.group.partition("/")[0]]
     experts, bank = _models(prior)
     if unit.group == "phantom":
         cases = phantom_cases(unit.start, unit.stop)
@@ -91,8 +91,9 @@ def records_of(done: Iterable[Unit], group: str) -> list[dict[str, Any]]:
     return found
 
 
-def code_version() -> str:
-    """Hash of all that a record depends on: the package's code, settings and models."""
+@functools.cache
+def code_version(prior: str) -> str:
+    """Hash of all that a record depends on: the package's code, and the prior's models."""
     digest = hashlib.sha256(json.dumps(image_version(), sort_keys=True).encode())
     parts = ("audit", "correction", "crisp", "opinion", "evaluation", "kernels", "latent", "prior")
     files = [p for part in parts for p in sorted((PACKAGE / part).rglob("*.py"))]
@@ -100,7 +101,7 @@ def code_version() -> str:
     files += [
         p
         for pattern in ("*.npz", "*.safetensors", "*/*.npz", "*/*.safetensors")
-        for p in sorted((PACKAGE / "priors").glob(f"*/{pattern}"))
+        for p in sorted((PACKAGE / "priors" / prior).glob(pattern))
         if "baselines" not in p.parts
     ]
     files += [Path(__file__).with_name("cases.py"), Path(__file__).with_name("measure.py")]

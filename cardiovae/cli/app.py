@@ -18,6 +18,7 @@ from cardiovae.cli.demo import demo
 from cardiovae.cli.evaluate import evaluate
 from cardiovae.cli.exits import MEANINGS, ExitCode
 from cardiovae.cli.explore import explore
+from cardiovae.cli.indices import indices
 from cardiovae.cli.info import info
 from cardiovae.cli.manifest import build, manifest, verify
 from cardiovae.cli.population import population
@@ -120,6 +121,7 @@ VERBS: Verbs = (
     audit,
     report,
     evaluate,
+    indices,
     population,
     convert,
     demo,

@@ -90,7 +90,7 @@ def crisp_folder(name: str) -> Path:
     Raises:
         ModelError: No folder with the files of a model.
     """
-    tried = [Path(name), Path(name) / SUBFOLDER]
+    tried = [Path(name) / SUBFOLDER, Path(name)]
     if name in shipped_priors():
         tried = [prior_folder(name) / SUBFOLDER]
     for folder in tried:

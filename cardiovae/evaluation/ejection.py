@@ -83,20 +83,41 @@ def lv_disks(
     lv = labels == Label.LV
     area = float(np.count_nonzero(lv)) * spacing_mm[0] * spacing_mm[1]
     marks = find_landmarks(labels, spacing_mm, structures)
-    base, apex = np.array(marks.base_mm), np.array(marks.apex_mm)
-    between = math.dist(base, apex)
-    if marks.reason or between == 0:
+    if marks.reason or marks.base_mm == marks.apex_mm:
         reason = marks.reason or "the apex lies on the annulus"
         return Disks(np.full(N_DISKS, np.nan), math.nan, area, reason)
-    up = (apex - base) / between
+    return Disks(*cut_disks(lv, spacing_mm, marks.base_mm, marks.apex_mm), area)
+
+
+def cut_disks(
+    mask: NDArray[np.bool_],
+    spacing_mm: tuple[float, float],
+    base_mm: tuple[float, float],
+    tip_mm: tuple[float, float],
+) -> tuple[NDArray[np.float64], float]:
+    """Cut a mask across an axis into 20 disks of the same height.
+
+    Args:
+        mask: What is cut, shape (H, W).
+        spacing_mm: Distance between pixel centers along (rows, columns) in mm.
+        base_mm: First pixel center of the axis, (row, col).
+        tip_mm: Its last, another one. The axis is half a pixel longer at both ends.
+
+    Returns:
+        Mean width of each disk in mm, base to tip, shape (20,), and the length of the axis in mm;
+        what lies beyond its ends is left out.
+    """
+    base, tip = np.array(base_mm), np.array(tip_mm)
+    between = math.dist(base_mm, tip_mm)
+    up = (tip - base) / between
     half_pixel = float(np.abs(up) @ np.array(spacing_mm)) / 2
     length = between + 2 * half_pixel
-    depth = _depths(lv, spacing_mm, base, up) + half_pixel
+    depth = _depths(mask, spacing_mm, base, up) + half_pixel
     index = np.floor(depth * N_DISKS / length).astype(np.int64)
     inside = index[(index >= 0) & (index < N_DISKS)]
     part_mm2 = spacing_mm[0] * spacing_mm[1] / _SUBPIXELS**2
     areas = np.bincount(inside, minlength=N_DISKS) * part_mm2
-    return Disks(np.asarray(areas / (length / N_DISKS), np.float64), length, area)
+    return np.asarray(areas / (length / N_DISKS), np.float64), length
 
 
 def _depths(

@@ -58,7 +58,8 @@ def opinion_folder(name: str) -> Path:
     Raises:
         ModelError: No folder with the files of an opinion.
     """
-    tried = [Path(name), Path(name) / SUBFOLDER]
+    # A prior's folder has weights too, of its own.
+    tried = [Path(name) / SUBFOLDER, Path(name)]
     if name in shipped_priors():
         tried = [prior_folder(name) / SUBFOLDER]
     for folder in tried:

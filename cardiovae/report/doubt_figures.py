@@ -72,6 +72,7 @@ def bar_chart(
     axes = Axes(frame, len(values), low, high)
     parts = [grid(axes, ticks), heading(title, unit, axes)]
     wide = max(min(axes.step * 0.7, 34.0), 1.0)
+    size = 12 if axes.step >= 16 else 9  # two digits beside two others
     for t, value in enumerate(values):
         color = HEAT if t in marked else UNKNOWN
         y = axes.floor
@@ -84,7 +85,8 @@ def bar_chart(
         if t in marked:
             parts.append(
                 f'<text x="{axes.x(t):.1f}" y="{max(y - 5, axes.frame.top + 4):.1f}" '
-                f'text-anchor="middle" font-weight="700" fill="{INK}">{escape(marked[t])}</text>'
+                f'text-anchor="middle" font-size="{size}" font-weight="700" fill="{INK}">'
+                f"{escape(marked[t])}</text>"
             )
     if not known:
         parts.append(note(axes, "not known of any frame"))

@@ -240,7 +240,7 @@ def _marks(axes: Axes, curve: Curve, marks: Mapping[str, int]) -> str:
         if value is None or not math.isfinite(value):
             continue
         x, y = axes.x(t), axes.y(value)
-        above = y > axes.frame.top + 24 and (name == "ED" or y + 26 > axes.floor)
+        above = y > axes.frame.top + 24 and (name.startswith("ED") or y + 26 > axes.floor)
         parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="#fff" stroke="{INK}" '
             f'stroke-width="2"/><text x="{x:.1f}" y="{y - 10 if above else y + 20:.1f}" '

@@ -49,7 +49,7 @@ LAYERS: Mapping[str, Layer] = MappingProxyType(
             "doubt of the image",
             IMAGE_HEAT,
             (0.25, 0.75),
-            "faint: a quarter of what fits the image is against the label; full: three quarters",
+            "faint: a quarter of what the image suggests is against the label; full: 3 quarters",
         ),
     }
 )

@@ -15,7 +15,7 @@ STRUCTURE_COLORS: Mapping[Label, str] = MappingProxyType(
 )
 BACKDROP = "#14181d"  # behind the heart, as dark as an echo
 OUTLINE = "#ffffff"  # around changed pixels
-HEAT = "#ff3dc8"  # doubt of the shape; no structure is pink
+HEAT = "#ff7be0"  # doubt of the shape; no structure is pink, and none so light
 IMAGE_HEAT = "#fff06a"  # doubt of the image: lighter than every structure, and hatched in pages
 MARK = "#ffe14d"  # hatching and rim of offending pixels; lighter than every structure
 INK = "#1d2530"

@@ -118,6 +118,7 @@ def _by_prior(
     rest = (spreading, experts.prior, criteria(correction.config.criteria))
     seen = spread(found, *rest, config.n_samples, rng)
     entropy = _entropy(seen, scene.placement)
+    entropy[:, :, seen.n_samples == 0] = np.nan  # no valid sample says nothing, not certainty
     true_mm = scene.placement.scale  # canonical mm per true mm; NaN where the spacing is unknown
     signals = {
         "entropy": per_pixel_of_heart(entropy, correction.sequence.labels),
@@ -194,6 +195,7 @@ def _doubt(known: _Known, correction: Correction, experts: Experts, config: Doub
         lv_area_mm2=_areas(correction, table["lv_area_sd"], experts, config),
         ef=_ejection(known.ejection, experts, config),
         ejection=known.ejection,
+        calibrated=_calibrated(known, experts),
         posterior=known.posterior,
         image=known.image,
         calibration=experts.to_json(),
@@ -220,6 +222,19 @@ def _worst(judged: FrameJudgement, table: dict[str, Values]) -> Values:
 def _below(experts: Experts) -> float:
     judges = () if experts.calibration is None else experts.calibration.judges
     return judges[0].failure.below if judges else math.nan
+
+
+def _calibrated(known: _Known, experts: Experts) -> tuple[str, ...]:
+    """What is calibrated of the intervals that are stated."""
+    found = experts.calibration
+    if found is None:
+        return ()
+    there = {
+        "ejection": found.ef is not None and known.ejection is not None,
+        "lv_area": found.lv_area is not None,
+        "frames": bool(found.judges),
+    }
+    return tuple(name for name, held in there.items() if held)
 
 
 def _areas(

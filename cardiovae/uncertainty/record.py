@@ -97,8 +97,10 @@ class Doubt:
         lv_area_mm2: LV area of each frame with its interval, shape (3, T): value, low, high.
         ef: Ejection fraction in percent.
         ejection: What it rests on; None without a posterior.
-        posterior: Entropy at each pixel, 0 to 1, shape (H, W, T), NaN where no frame shows a
-            heart; None without a posterior.
+        calibrated: Which of "ejection", "lv_area" and "frames" the calibration speaks of; other
+            intervals are the spread of samples.
+        posterior: Entropy at each pixel, 0 to 1, shape (H, W, T), NaN in frames without a
+            valid sample; None without a posterior.
         image: Doubt at each pixel by the image, 0 to 1, shape (H, W, T), NaN in frames without a
             heart; None without images.
         calibration: Name, source and patients of the calibration; None = not calibrated.
@@ -118,6 +120,7 @@ class Doubt:
     lv_area_mm2: Values
     ef: Interval
     ejection: EjectionDoubt | None
+    calibrated: tuple[str, ...]
     posterior: Floats | None
     image: Floats | None
     calibration: Mapping[str, Any] | None
@@ -131,6 +134,7 @@ class Doubt:
             "n_samples": self.n_samples,
             "below": number(self.below),
             "calibration": None if self.calibration is None else dict(self.calibration),
+            "calibrated": list(self.calibrated),
             "ejection": self._ejection_json(),
             "frames": [self._frame_json(t) for t in range(len(self.look))],
             "reasons": dict(self.reasons),
