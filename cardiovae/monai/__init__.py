@@ -12,7 +12,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cardiovae.monai.corrupt import RandCorruptSegmentation, RandCorruptSegmentationd
+    from cardiovae.monai.corrupt import (
+        RandCorruptSegmentation,
+        RandCorruptSegmentationd,
+    )
+    from cardiovae.monai.handlers import (
+        AnatomicalPlausibilityHandler,
+        TemporalConsistencyHandler,
+    )
+    from cardiovae.monai.loss import (
+        PlausibilityLoss,
+        plausibility_loss,
+    )
+    from cardiovae.monai.metrics import (
+        AnatomicalPlausibilityMetric,
+        TemporalConsistencyMetric,
+    )
+    from cardiovae.monai.network import (
+        ShapePriorNet,
+    )
     from cardiovae.monai.transforms import (
         AuditSegmentation,
         AuditSegmentationd,
@@ -21,21 +39,35 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AnatomicalPlausibilityHandler",
+    "AnatomicalPlausibilityMetric",
     "AuditSegmentation",
     "AuditSegmentationd",
     "CorrectSegmentation",
     "CorrectSegmentationd",
+    "PlausibilityLoss",
     "RandCorruptSegmentation",
     "RandCorruptSegmentationd",
+    "ShapePriorNet",
+    "TemporalConsistencyHandler",
+    "TemporalConsistencyMetric",
+    "plausibility_loss",
 ]
 
 _HOMES = {
+    "AnatomicalPlausibilityHandler": "handlers",
+    "AnatomicalPlausibilityMetric": "metrics",
     "AuditSegmentation": "transforms",
     "AuditSegmentationd": "transforms",
     "CorrectSegmentation": "transforms",
     "CorrectSegmentationd": "transforms",
+    "PlausibilityLoss": "loss",
     "RandCorruptSegmentation": "corrupt",
     "RandCorruptSegmentationd": "corrupt",
+    "ShapePriorNet": "network",
+    "TemporalConsistencyHandler": "handlers",
+    "TemporalConsistencyMetric": "metrics",
+    "plausibility_loss": "loss",
 }
 
 
