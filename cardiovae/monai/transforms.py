@@ -7,7 +7,6 @@ the grid of the file, with its spacing. A correction is no invertible transform;
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
@@ -19,11 +18,11 @@ from torch import Tensor
 
 from cardiovae.audit.audit import audit_sequence
 from cardiovae.audit.criteria import criteria as criteria_set
-from cardiovae.correction.config import CorrectConfig, correct_config
+from cardiovae.correction.config import CorrectConfig
 from cardiovae.correction.correct import correct_sequence
 from cardiovae.errors import ConfigError
 from cardiovae.monai.layout import Layout, read
-from cardiovae.monai.models import models
+from cardiovae.monai.models import correct_settings, models
 from cardiovae.monai.record import audit_facts, correction_facts, with_labels
 from cardiovae.prior.shipped import DEFAULT_PRIOR, prior_folder
 
@@ -120,7 +119,7 @@ class CorrectSegmentation(Transform):
     ) -> None:
         prior_folder(prior)
         self.prior, self.device = prior, device
-        self.config = _settings(config, overrides, criteria, temporal)
+        self.config = correct_settings(config, overrides, criteria, temporal)
         self.layout = Layout(axes, labels, spacing_mm)
 
     def __call__(self, img: NdarrayOrTensor) -> Tensor:
@@ -196,25 +195,3 @@ class CorrectSegmentationd(MapTransform):
         for key in self.key_iterator(result):
             result[key] = self.transform(result[key])
         return result
-
-
-def _settings(
-    config: str | CorrectConfig,
-    overrides: Sequence[str],
-    criteria: str | None,
-    temporal: str | None,
-) -> CorrectConfig:
-    """The preset, changed by the overrides first and by the arguments of their own last."""
-    if isinstance(config, str):
-        config = correct_config(config, overrides)
-    elif overrides:
-        raise ConfigError("overrides: change a preset; replace fields of settings yourself")
-    if criteria is not None:
-        config = replace(config, criteria=criteria)
-    if temporal == "none":
-        config = replace(config, temporal=None, also_temporal=None)
-    elif temporal is not None:
-        config = replace(config, temporal=temporal)
-    config.anatomy_sets()
-    config.temporal_sets()
-    return config
