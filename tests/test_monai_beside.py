@@ -10,11 +10,11 @@ from monai.transforms import (
     LabelFilter,
     RemoveSmallObjects,
 )
+from monai_cases import SPACING_MM, meta_tensor, sound
 
 from cardiovae.labels import Label
 from cardiovae.monai import AuditSegmentation, CorrectSegmentation
 from cardiovae.sequence import EchoSequence
-from tests.monai_cases import SPACING_MM, meta_tensor, sound
 
 # scikit-image deprecates what RemoveSmallObjects gives it
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")

@@ -7,6 +7,7 @@ import pytest
 import torch
 from monai.data import DataLoader, Dataset
 from monai.utils import set_determinism
+from monai_cases import meta_tensor, sound
 
 from cardiovae.errors import ConfigError
 from cardiovae.monai import (
@@ -14,7 +15,6 @@ from cardiovae.monai import (
     RandCorruptSegmentation,
     RandCorruptSegmentationd,
 )
-from tests.monai_cases import meta_tensor, sound
 
 
 def told(tensor) -> dict:

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from monai.transforms import AsDiscrete
+from monai_cases import SPACING_MM, meta_tensor, sound, stored
 
 from cardiovae.errors import CardiovaeError, ConfigError
 from cardiovae.monai import PlausibilityLoss, ShapePriorNet
 from cardiovae.prior.codec import to_canvas
 from cardiovae.prior.grid import place
-from tests.monai_cases import SPACING_MM, meta_tensor, sound, stored
 
 
 def one_hot(sequence) -> torch.Tensor:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 from ignite.engine import Engine
 from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch
 from monai.transforms import AsDiscrete
+from monai_cases import SPACING_MM, broken, meta_tensor, sound, stored
 
 from cardiovae.errors import ConfigError
 from cardiovae.monai import (
@@ -17,7 +21,6 @@ from cardiovae.monai import (
     TemporalConsistencyHandler,
     TemporalConsistencyMetric,
 )
-from tests.monai_cases import SPACING_MM, broken, meta_tensor, sound, stored
 
 
 def batch_of(*sequences) -> MetaTensor:
@@ -59,6 +62,37 @@ def test_what_cannot_be_measured_is_nan_and_left_out():
     metric(batch_of(sound()))
     value, count = metric.aggregate()
     assert (value.item(), count.item()) == (1.0, 1.0)
+
+
+def gather(rank: int, store: str, found: mp.Queue) -> None:
+    """One of two ranks: the first sees one sample, the second two."""
+    torch.set_num_threads(1)
+    os.environ["LOCAL_RANK"] = str(rank)  # as torchrun does; in the child alone
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    metric = AnatomicalPlausibilityMetric(spacing_mm=SPACING_MM)
+    for sequence in (broken(), sound()) if rank else (broken(),):
+        metric(torch.from_numpy(stored(sequence)[None, None]))
+    found.put((rank, metric.aggregate().item(), metric.aggregate("none").flatten().tolist()))
+    dist.destroy_process_group()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.skipif(not dist.is_available() or sys.platform == "win32", reason="needs gloo, fork")
+def test_ranks_gather_the_values_of_all_samples(tmp_path):
+    context = mp.get_context("fork")
+    found = context.Queue()
+    ranks = [
+        context.Process(target=gather, args=(rank, str(tmp_path / "store"), found))
+        for rank in (0, 1)
+    ]
+    for process in ranks:
+        process.start()
+    results = [found.get(timeout=60) for _ in ranks]
+    for process in ranks:
+        process.join(timeout=60)
+    for _, mean, values in results:
+        assert sorted(values) == pytest.approx([2 / 3, 2 / 3, 1.0])
+        assert mean == pytest.approx(7 / 9)
 
 
 def test_each_criterion_has_its_column():

@@ -27,16 +27,7 @@ from monai.transforms import (
     Orientationd,
     SaveImaged,
 )
-
-from cardiovae.errors import CardiovaeError, ConfigError, LabelError
-from cardiovae.monai import (
-    AuditSegmentation,
-    AuditSegmentationd,
-    CorrectSegmentation,
-    CorrectSegmentationd,
-)
-from cardiovae.sequence import EchoSequence
-from tests.monai_cases import (
+from monai_cases import (
     SPACING_MM,
     affine,
     broken,
@@ -47,8 +38,21 @@ from tests.monai_cases import (
     stored,
 )
 
+from cardiovae.errors import CardiovaeError, ConfigError, LabelError
+from cardiovae.monai import (
+    AuditSegmentation,
+    AuditSegmentationd,
+    CorrectSegmentation,
+    CorrectSegmentationd,
+)
+from cardiovae.sequence import EchoSequence
+
 # Of MONAI where pydicom is installed without nvImageCodec: about DICOM, which nothing here reads.
-pytestmark = pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader:UserWarning"),
+    # A worker of a DataLoader is a fork, of which newer Pythons warn where there are threads.
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
+]
 
 REAL = Path(__file__).resolve().parents[2] / "shared/data/echo_toolkit_candidate2.nii.gz"
 
@@ -258,6 +262,16 @@ def test_five_lines_correct_what_a_network_gives_between_invert_and_save(tmp_pat
     saved = nibabel.load(tmp_path / "heart_gt_fixed.nii.gz")
     assert np.array_equal(np.asarray(saved.dataobj), np.asarray(result[0]).astype(np.uint8))
     assert np.allclose(saved.affine, affine())
+
+
+def test_a_map_that_stays_turned_is_read_with_axes_that_say_so(tmp_path):
+    path = nifti(tmp_path / "heart_gt.nii.gz", broken())
+    load = [LoadImaged("pred"), EnsureChannelFirstd("pred")]
+    native = Compose(load)({"pred": str(path)})["pred"]
+    turned = Compose([*load, Orientationd("pred", "RAS", labels=None)])({"pred": str(path)})
+    result = CorrectSegmentation("phantom", axes="-x-yt")(turned["pred"])
+    expected = CorrectSegmentation("phantom")(native)
+    assert torch.equal(result.as_tensor().flip(1, 2), expected.as_tensor())
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason=f"real data absent: {REAL}")

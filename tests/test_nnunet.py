@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import json
 import pickle
 
+import nibabel
 import numpy as np
 import pytest
+from cli_cases import run, write
+from monai_cases import SPACING_MM, broken
 
 from cardiovae.audit.audit import audit_sequence
 from cardiovae.errors import ConfigError, FileError, LabelError
 from cardiovae.nnunet import correct_segmentation, save_postprocessing
-from tests.monai_cases import SPACING_MM, broken
 
 
 def as_nnunet(sequence) -> np.ndarray:
@@ -61,3 +64,23 @@ def test_scores_and_other_shapes_are_refused():
         correct_segmentation(np.full((2, 8, 8), 0.5))
     with pytest.raises(ConfigError, match=r"\(T, H, W\)"):
         correct_segmentation(np.zeros((8, 8)))
+
+
+def test_a_folder_of_predictions_is_corrected_by_the_names_in_its_dataset_json(tmp_path, capsys):
+    folder = tmp_path / "predictions"
+    values = np.array([0, 2, 1, 3], np.uint8)[broken().labels]  # MYO is 1 and LV is 2 there
+    for case in ("heart_001", "heart_002"):
+        write(folder / f"{case}.nii.gz", values, SPACING_MM)
+    names = {"background": 0, "LV_myo": 1, "LV_endo": 2, "LA": 3}
+    (folder / "dataset.json").write_text(json.dumps({"labels": names, "file_ending": ".nii.gz"}))
+    done = run(
+        capsys, "correct", folder, "-o", tmp_path / "out", "--prior", "phantom", "--no-report",
+        "--uncertainty", "none", "--workers", "1",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    for case in ("heart_001", "heart_002"):
+        image = nibabel.load(tmp_path / "out" / case / "labels.nii.gz")
+        stored = np.asarray(image.dataobj).transpose(1, 0, 2)
+        labels = np.array([0, 2, 1, 3], np.uint8)[stored]
+        assert audit_sequence(broken().with_labels(labels)).passed
+        assert (stored[:, :, 0] == values[:, :, 0]).mean() > 0.98
