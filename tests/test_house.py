@@ -27,6 +27,8 @@ LEARNED = (
     "cardiovae.opinion",
     "cardiovae.baselines",
     "cardiovae.explore",
+    "cardiovae.monai",
+    "cardiovae.nnunet",
     "cardiovae.uncertainty",
     "cardiovae.evaluation.likelihood",
     "cardiovae.evaluation.measure",

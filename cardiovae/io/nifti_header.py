@@ -149,7 +149,20 @@ def spacing_mm(header: NDArray[Any]) -> tuple[tuple[float, float] | None, tuple[
     col, row = (abs(float(str(size))) for size in header["pixdim"][1:3])
     if not positive(row, col):
         return None, (f"spacing unknown: the header has pixel sizes {row:g} x {col:g}",)
-    scale = _MM_PER_UNIT.get(int(header["xyzt_units"]) & _SPACE_BITS)
+    return spacing_in_unit(row, col, int(header["xyzt_units"]))
+
+
+def spacing_in_unit(
+    row: float, col: float, xyzt_units: int
+) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
+    """(row, col) spacing in mm of positive pixel sizes in the header's unit, and notes.
+
+    Args:
+        row: Distance between rows, in that unit.
+        col: Distance between columns.
+        xyzt_units: The header's field of that name.
+    """
+    scale = _MM_PER_UNIT.get(xyzt_units & _SPACE_BITS)
     if scale is None:
         return spacing_without_unit(row, col)
     if row * scale == col * scale == 1.0:
