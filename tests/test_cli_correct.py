@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -25,6 +26,9 @@ from cardiovae.io import header_bytes, load_sequence
 from cardiovae.uncertainty.record import Doubt, Interval
 
 FILES = ["audit.json", "labels.nii.gz", "report.html", "uncertainty.nii.gz"]
+
+
+EXPERTS = SimpleNamespace(crisp=None, opinion=None)
 
 
 def remedy(sequence, prior, bank, config, *, seed=None, distrust=None, progress=None):
@@ -61,7 +65,7 @@ def remedy(sequence, prior, bank, config, *, seed=None, distrust=None, progress=
 
 def doubts(correction, experts, config, *, rng, images=None, progress=None):
     """Random maps, and frames in the order of time to look at."""
-    assert experts == "experts"
+    assert experts is EXPERTS
     shape = correction.original.labels.shape
     unknown = np.full(shape[2], math.nan)
     return Doubt(
@@ -90,7 +94,7 @@ def doubts(correction, experts, config, *, rng, images=None, progress=None):
 def simple_remedy(monkeypatch):
     monkeypatch.setattr(cardiovae.cli.correct, "prior_folder", lambda name: None)
     monkeypatch.setattr(cardiovae.cli.correcting, "models", lambda *_: ("prior", "bank"))
-    monkeypatch.setattr(cardiovae.cli.correcting, "experts", lambda *_: "experts")
+    monkeypatch.setattr(cardiovae.cli.correcting, "experts", lambda *_: EXPERTS)
     monkeypatch.setattr(cardiovae.correction.correct, "correct_sequence", remedy)
     monkeypatch.setattr(cardiovae.uncertainty.assess, "assess", doubts)
 
@@ -272,6 +276,7 @@ def test_images_given_alone_ask_for_both_kinds_of_doubt(capsys, tmp_path):
     assert names(out) == [f"a/{n}" for n in [*FILES, "uncertainty_crisp.nii.gz"]]
     (record,) = done.records
     assert record["uncertainty"]["method"] == record["settings"]["uncertainty"]["method"] == "both"
+    assert record["uncertainty"]["images"] == str(image)
     stored = nib.load(out / "a" / "uncertainty_crisp.nii.gz").get_fdata()
     assert (stored.min(), stored.max()) == (0, 1)  # what the doubts above make of the image
 

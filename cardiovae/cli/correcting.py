@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cardiovae.baselines.methods import FULL, WITHOUT_PRIOR
 from cardiovae.cli.auditing import Done, Task, head, line_of, settled
-from cardiovae.cli.results import Target, full_record, require_free, write_results
+from cardiovae.cli.results import Stated, Target, full_record, require_free, write_results
 from cardiovae.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from cardiovae.prior.folder import ShapePrior
     from cardiovae.sequence import EchoSequence
     from cardiovae.uncertainty.experts import Experts
-    from cardiovae.uncertainty.record import Doubt
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -89,14 +88,14 @@ class Corrector:
             method, sequence, prior, bank, self.config, seed=self.seed, distrust=distrust
         )
         alone = target.record is None  # the labels alone are wanted
-        doubt = None if task.keep or alone else self._doubt(found, images)
-        write_results(target, found, doubt, like, overwrite=self.overwrite)
-        full = full_record(found, doubt)
+        stated = None if task.keep or alone else self._stated(found, images, task.source)
+        write_results(target, found, stated, like, overwrite=self.overwrite)
+        full = full_record(found, stated)
         record = {
             **head(task, sha256, ""),
             "notes": list(like.notes),
             "subgroups": dict(task.subgroups),
-            **({**_batch_record(found, doubt), "page": target.page} if self.batch else {}),
+            **({**_batch_record(found, stated), "page": target.page} if self.batch else {}),
         }
         files: dict[str, bytes] = {}
         if self.batch and found.status != UNCHANGED:
@@ -124,7 +123,9 @@ class Corrector:
     def _experts(self) -> Experts:
         return experts(self.prior, self.device, self.crisp, self.config.uncertainty.by_image)
 
-    def _doubt(self, found: Correction, images: NDArray[np.float32] | None) -> Doubt | None:
+    def _stated(
+        self, found: Correction, images: NDArray[np.float32] | None, source: str
+    ) -> Stated | None:
         """What is in doubt about a result; None where nothing was asked."""
         asked = self.config.uncertainty
         if asked.method == "none":
@@ -134,7 +135,11 @@ class Corrector:
         from cardiovae.uncertainty.assess import assess
 
         rng = np.random.default_rng(self.seed)  # one per file: no result depends on the others
-        return assess(found, self._experts(), asked, rng=rng, images=images)
+        known = self._experts()
+        doubt = assess(found, known, asked, rng=rng, images=images)
+        asked_of = {"crisp": known.crisp, "opinion": known.opinion} if asked.by_image else {}
+        models = {kind: model.identity() for kind, model in asked_of.items() if model is not None}
+        return Stated(doubt, str(self.images[source]) if asked.by_image else None, models)
 
 
 @functools.lru_cache(maxsize=2)
@@ -191,14 +196,14 @@ def load(prior: str, device: Device) -> tuple[ShapePrior, LatentBank]:
     return loaded, load_bank(loaded)
 
 
-def _batch_record(found: Correction, doubt: Doubt | None) -> dict[str, Any]:
+def _batch_record(found: Correction, stated: Stated | None) -> dict[str, Any]:
     """The audits of result and input, what the correction came to, and what is in doubt."""
     changed = found.sequence.labels != found.original.labels
     labelled = int((found.original.labels != 0).sum())
     return {
         **_audit(found.sequence, found.after[0]),
         "before": _audit(found.original, found.before[0]),
-        "uncertainty": None if doubt is None else doubt.to_json(),
+        "uncertainty": None if stated is None else stated.to_json(),
         "correction": {
             "status": found.status,
             "reason": found.reason,

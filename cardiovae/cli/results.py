@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,7 +164,7 @@ def require_free(target: Target, *, overwrite: bool) -> None:
 def write_results(
     target: Target,
     correction: Correction,
-    doubt: Doubt | None,
+    stated: Stated | None,
     like: LabelFile,
     *,
     overwrite: bool,
@@ -174,7 +174,7 @@ def write_results(
     Args:
         target: Where to.
         correction: What to write.
-        doubt: What is in doubt about it; None = nothing was asked.
+        stated: What is in doubt about it; None = nothing was asked.
         like: The input file, whose geometry, header and data type the labels keep.
         overwrite: Whether results of an earlier run are replaced; those that this run does not
             write again are removed.
@@ -185,12 +185,14 @@ def write_results(
     from cardiovae.io import save_labels, save_map, write_text
     from cardiovae.report import write_report
 
-    content = full_record(correction, doubt)
+    content = full_record(correction, stated)
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     if overwrite and target.record is not None:
         _remove_earlier(target.record.parent)
     save_labels(target.labels, correction.sequence, like, overwrite=overwrite)
-    by_prior, by_image = (None, None) if doubt is None else (doubt.posterior, doubt.image)
+    by_prior, by_image = (
+        (None, None) if stated is None else (stated.doubt.posterior, stated.doubt.image)
+    )
     for path, found in ((target.uncertainty, by_prior), (target.image_doubt, by_image)):
         if path is not None and found is not None:
             save_map(path, found, like, overwrite=overwrite)
@@ -208,11 +210,30 @@ def write_results(
         write_text(target.record, text, overwrite=overwrite)
 
 
-def full_record(correction: Correction, doubt: Doubt | None) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Stated:
+    """Doubt about a correction, and what it rests on.
+
+    Args:
+        doubt: What is in doubt.
+        images: Where the images came from; None without images.
+        models: Name, license and file hashes of the models of images, by kind.
+    """
+
+    doubt: Doubt
+    images: str | None
+    models: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `audit.json`."""
+        return {**self.doubt.to_json(), "images": self.images, "models": dict(self.models)}
+
+
+def full_record(correction: Correction, stated: Stated | None) -> dict[str, Any]:
     """The content of `audit.json`."""
     return {
         **correction.to_json(),
-        "uncertainty": None if doubt is None else doubt.to_json(),
+        "uncertainty": None if stated is None else stated.to_json(),
     }
 
 

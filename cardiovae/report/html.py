@@ -117,6 +117,7 @@ def report_page(
         geometry=_geometry(record),
         settings=[(k, _setting(v)) for k, v in _leaves(record["settings"])],
         command=command_line(record),
+        models=(record.get("uncertainty") or {}).get("models", {}),
         palette=palette,
         structures=[
             (s.name, palette.STRUCTURE_COLORS[s])
@@ -147,6 +148,9 @@ def command_line(record: Mapping[str, Any]) -> str:
         words += [f"--{name}", settings.pop(name, fallback) or "none"]
     if record["seed"] is not None:
         words += ["--seed", str(record["seed"])]
+    doubt = record.get("uncertainty")
+    if doubt and doubt.get("images"):
+        words += ["--images", doubt["images"]]
     preset = dict(_leaves(read_preset("correct", "default")))
     for key, value in _leaves(settings):
         plain = list(value) if isinstance(value, tuple) else value
