@@ -31,7 +31,12 @@ OUTSIDE = tuple(
 )
 """Pages that stay where they are in the repository and are shown below `repository/`."""
 
-SECTIONS = {"how-to": "How to", "explanation": "Explanation", "decisions": "Decisions"}
+SECTIONS = {
+    "how-to": "How to",
+    "explanation": "Explanation",
+    "decisions": "Decisions",
+    "upstream": "Repository",
+}
 """Folder of docs/ -> the section of the navigation that holds its pages."""
 
 LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)\s]*)?\))")
@@ -92,6 +97,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def on_post_build(config: MkDocsConfig) -> None:
     """Refuse pages and styles that load something from another host."""
+    for script in Path(config.site_dir).rglob("*.js"):
+        # The theme's fallbacks for old browsers, and for diagrams, which are not used here.
+        text = script.read_text(encoding="utf-8")
+        script.write_text(re.sub(r"https://unpkg\.com/[\w@./-]+", "", text), encoding="utf-8")
     loads = [
         f"{path.relative_to(config.site_dir)}: {match.group(0)}"
         for pattern in ("*.html", "*.css")
@@ -171,15 +180,15 @@ def _verb_text(name: str, verb: Any) -> Iterator[str]:
     context = Context(verb, info_name=name)
     yield f"## {name}\n"
     yield f"    {name} {' '.join(verb.collect_usage_pieces(context))}\n"
-    yield f"{_plain(verb.help)}\n"
+    yield from (f"{_plain(paragraph)}\n" for paragraph in (verb.help or "").split("\n\n"))
     rows: dict[str, list[str]] = {}
     for param in verb.params:
         if param.name == "help" or getattr(param, "hidden", False):
             continue
-        panel = getattr(param, "rich_help_panel", None) or ""
+        panel = getattr(param, "rich_help_panel", None) or "Arguments and options"
         rows.setdefault(panel, []).append(_parameter_row(param, context))
     for panel, lines in rows.items():
-        yield "\n".join([f"| {panel} | | |", "|---|---|---|", *lines, ""])
+        yield "\n".join([f"| {panel} | | default |", "|---|---|---|", *lines, ""])
     if verb.epilog:
         yield f"{_plain(verb.epilog)}\n"
 
