@@ -80,6 +80,7 @@ def doubts(correction, experts, config, *, rng, images=None, progress=None):
         look_rank=np.arange(1, shape[2] + 1),
         below=math.nan,
         lv_area_mm2=np.full((3, shape[2]), math.nan),
+        attribute_sd={},
         ef=Interval(),
         ejection=None,
         calibrated=(),

@@ -202,3 +202,36 @@ def test_doubt_per_pixel_of_heart_by_hand():
     found = per_pixel_of_heart(maps, labels)
     assert found[0] == 0.375
     assert math.isnan(found[1])
+
+
+def test_doubt_reaches_attributes_and_volumes(corrected, phantom_prior):
+    record = doubted(corrected, phantom_prior).to_json()
+    spreads = record["attribute_sd"]
+    assert {"lv_area", "lv_length", "lv_base_width", "myo_area", "la_area"} <= spreads.keys()
+    n_frames = corrected.sequence.n_frames
+    assert all(len(values) == n_frames for values in spreads.values())
+    assert all(0 < v < 30 for v in spreads["lv_length"])  # mm, of a heart of 80 mm
+    # The area's spread is that of its own signal, in mm2 instead of shares.
+    areas = np.array([f["lv_area_mm2"] for f in record["frames"]])
+    shares = np.array([f["lv_area_sd"] for f in record["frames"]])
+    assert np.allclose(spreads["lv_area"], shares * areas, rtol=0.25)
+    beat = record["ejection"]
+    for instant in ("ed", "es"):
+        ends = beat[f"{instant}_low_ml"], beat[f"{instant}_high_ml"]
+        assert ends[0] < beat[f"{instant}_ml"] < ends[1]
+
+
+def test_unusual_sizes_are_spread_in_true_millimetres(phantom_prior, phantom_bank):
+    # The same heart with pixels twice as large: lengths spread twice as far, areas four times.
+    found = []
+    for factor in (1.0, 2.0):
+        row, col = cine().spacing_mm
+        scaled = dataclasses.replace(cine(), spacing_mm=(factor * row, factor * col))
+        done = correct(
+            scaled, phantom_prior, phantom_bank, config(temporal=None, also_temporal=None)
+        )
+        found.append(doubted(done, phantom_prior).to_json()["attribute_sd"])
+    small, large = (np.array(f["lv_length"]).mean() for f in found)
+    assert large == pytest.approx(2 * small, rel=0.35)
+    small, large = (np.array(f["lv_area"]).mean() for f in found)
+    assert large == pytest.approx(4 * small, rel=0.35)

@@ -25,7 +25,7 @@ GOOD_WHEN_HIGH = ("density_percentile", "typicality_percentile", "valid_share", 
 WITH_IMAGE = ("opinion_dice", "crisp_dice", "misfit_mm", "mahalanobis", "disagreement")
 BY_SHAPE = ("misfit_mm", "mahalanobis", "disagreement", "valid_share")
 JUDGES = {"with the image": WITH_IMAGE, "by shape alone": BY_SHAPE}
-"""Few inputs, chosen on training patients: what a judge of frames looks at."""
+"""Few inputs, chosen before any of this was measured: what a judge of frames looks at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +121,7 @@ def worse_when_high(name: str, values: Array) -> Array:
 
 def failure_probability(frames: Frames, inputs: Sequence[str], dice: Array) -> Array:
     """Probability of failure of every frame from models that never saw its patient."""
-    return held_out_probability(
-        frames.signals, dice, frames.patients, inputs=inputs, below=BELOW, isotonic=True
-    )
+    return held_out_probability(frames.signals, dice, frames.patients, inputs=inputs, below=BELOW)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 from markupsafe import Markup
@@ -132,7 +133,7 @@ def _curve(record: Mapping[str, Any], name: str, label: str) -> Curve:
     before, after = (record["attributes"][side][name] for side in ("before", "after"))
     owner = next((s for s in STRUCTURES if name.startswith(s.name.lower() + "_")), None)
     color = STRUCTURE_COLORS[owner] if owner else INK_BLUE
-    ends = interval(record) if name == "lv_area" else ((), ())
+    ends = interval(record) if name == "lv_area" else spread(record, name)
     return Curve(label, color or MUTED, before, after, _reasons(record, name), *ends)
 
 
@@ -146,6 +147,22 @@ def interval(record: Mapping[str, Any]) -> tuple[Values, Values]:
     return (low, high) if any(map(is_number, low)) else ((), ())
 
 
+def spread(record: Mapping[str, Any], name: str) -> tuple[Values, Values]:
+    """The same of any attribute, by the spread of its samples; empty where there are none."""
+    doubt = record.get("uncertainty") or {}
+    sd = doubt.get("attribute_sd", {}).get(name, [])
+    if not any(map(is_number, sd)):
+        return (), ()
+    wide = NormalDist().inv_cdf((1 + doubt["level"]) / 2)
+    after = record["attributes"]["after"][name]
+    known = [is_number(v) and is_number(s) for v, s in zip(after, sd, strict=True)]
+    low, high = (
+        [v + side * wide * s if k else None for v, s, k in zip(after, sd, known, strict=True)]
+        for side in (-1, 1)
+    )
+    return low, high
+
+
 def _interval_words(record: Mapping[str, Any]) -> str:
     if not interval(record)[0]:
         return ""
@@ -153,7 +170,8 @@ def _interval_words(record: Mapping[str, Any]) -> str:
     known = (
         "calibrated" if "lv_area" in doubt["calibrated"] else "not calibrated: spread of samples"
     )
-    return f"Shaded: {100 * doubt['level']:g} % interval of the LV area after, {known}."
+    rest = " Of the others: the spread of samples." if doubt.get("attribute_sd") else ""
+    return f"Shaded: {100 * doubt['level']:g} % interval of the LV area after, {known}.{rest}"
 
 
 def _reasons(record: Mapping[str, Any], name: str) -> dict[int, str]:

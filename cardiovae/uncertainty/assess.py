@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from cardiovae.attributes import UNITS
 from cardiovae.audit.criteria import criteria
 from cardiovae.calibration.record import FrameJudgement
 from cardiovae.calibration.risk import look_rank
@@ -38,6 +39,7 @@ from cardiovae.uncertainty.signals import per_pixel_of_heart, shape_signals
 
 Progress = Callable[[str], None]
 
+_POWERS = {"mm": 1, "mm2": 2}  # of a length that a unit is
 ORDER = ("opinion", "crisp", "misfit_mm", "disagreement")
 """Signals that say which frame to look at first, where nothing is calibrated: the first known."""
 
@@ -86,6 +88,7 @@ class _Known:
     posterior: Floats | None = None
     image: Floats | None = None
     ejection: EjectionDoubt | None = None
+    attribute_sd: dict[str, Values] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
 
 
@@ -138,7 +141,10 @@ def _by_prior(
     beat = ejection_doubt(found, *rest, config.n_ejection, rng)
     if beat.reason or beat.ejection.reason:
         reasons["ejection"] = beat.reason or beat.ejection.reason
-    return _Known({**known.signals, **signals}, entropy, None, beat, reasons)
+    spreads = {
+        name: sd / true_mm ** _POWERS.get(UNITS[name], 0) for name, sd in seen.attribute_sd.items()
+    }
+    return _Known({**known.signals, **signals}, entropy, None, beat, spreads, reasons)
 
 
 def _by_image(known: _Known, correction: Correction, experts: Experts, images: Floats) -> _Known:
@@ -160,6 +166,7 @@ def _by_image(known: _Known, correction: Correction, experts: Experts, images: F
         known.posterior,
         image,
         known.ejection,
+        known.attribute_sd,
         {**known.reasons, **reasons},
     )
 
@@ -193,6 +200,7 @@ def _doubt(known: _Known, correction: Correction, experts: Experts, config: Doub
         look_rank=look_rank(_worst(judged, table)),
         below=_below(experts),
         lv_area_mm2=_areas(correction, table["lv_area_sd"], experts, config),
+        attribute_sd=known.attribute_sd,
         ef=_ejection(known.ejection, experts, config),
         ejection=known.ejection,
         calibrated=_calibrated(known, experts),

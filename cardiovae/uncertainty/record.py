@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from cardiovae.correction.record import number
 from cardiovae.evaluation.ejection import Ejection
@@ -95,6 +96,8 @@ class Doubt:
         look_rank: Order in which to look at them, 1 first, shape (T,).
         below: The Dice below which a frame failed; NaN where nothing is calibrated.
         lv_area_mm2: LV area of each frame with its interval, shape (3, T): value, low, high.
+        attribute_sd: Standard deviation of each attribute over the samples, in the units of
+            `cardiovae.attributes`, shape (T,) each; none without a posterior.
         ef: Ejection fraction in percent.
         ejection: What it rests on; None without a posterior.
         calibrated: Which of "ejection", "lv_area" and "frames" the calibration speaks of; other
@@ -118,6 +121,7 @@ class Doubt:
     look_rank: NDArray[np.int64]
     below: float
     lv_area_mm2: Values
+    attribute_sd: Mapping[str, Values]
     ef: Interval
     ejection: EjectionDoubt | None
     calibrated: tuple[str, ...]
@@ -136,6 +140,10 @@ class Doubt:
             "calibration": None if self.calibration is None else dict(self.calibration),
             "calibrated": list(self.calibrated),
             "ejection": self._ejection_json(),
+            "attribute_sd": {
+                name: [number(v) for v in values.tolist()]
+                for name, values in self.attribute_sd.items()
+            },
             "frames": [self._frame_json(t) for t in range(len(self.look))],
             "reasons": dict(self.reasons),
         }
@@ -150,11 +158,22 @@ class Doubt:
             **known,
             "ed_ml": number(found.ejection.ed_ml),
             "es_ml": number(found.ejection.es_ml),
-            "ed_relative_sd": number(found.ed_sd),
-            "es_relative_sd": number(found.es_sd),
+            **{
+                f"ed_{end}_ml": value
+                for end, value in self._volume(found.ejection.ed_ml, found.ed_sd)
+            },
+            **{
+                f"es_{end}_ml": value
+                for end, value in self._volume(found.ejection.es_ml, found.es_sd)
+            },
             "n_samples": found.n_samples,
             "method": found.ejection.method,
         }
+
+    def _volume(self, volume_ml: float, relative_sd: float) -> list[tuple[str, float | None]]:
+        """Ends of a volume's interval: the spread of its samples, which is not calibrated."""
+        half = float(ndtri((1 + self.level) / 2)) * relative_sd * volume_ml
+        return [("low", number(max(volume_ml - half, 0.0))), ("high", number(volume_ml + half))]
 
     def _frame_json(self, t: int) -> dict[str, Any]:
         area, low, high = self.lv_area_mm2[:, t].tolist()

@@ -8,13 +8,14 @@ given the contour detail of the result, and kept where they pass the anatomical 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cardiovae.attributes import ATTRIBUTES, measure_attributes
 from cardiovae.audit.audit import frame_is_valid
 from cardiovae.audit.criteria import CriteriaSet
 from cardiovae.bank import GRID
@@ -153,6 +154,8 @@ class Spread:
         band_mm: Half-width that holds 90 % of each frame's contours, mean over them, shape (T,),
             in canonical mm; NaN for a frame with fewer than two valid samples.
         lv_area_sd: Relative standard deviation of the LV area, shape (T,), likewise.
+        attribute_sd: Standard deviation of each attribute, shape (T,), in canonical mm, mm2 or
+            degrees; NaN where fewer than two samples have it.
         valid_share: Share of the draws that were valid, shape (T,).
         n_samples: Valid samples used, shape (T,).
     """
@@ -160,6 +163,7 @@ class Spread:
     shares: Floats
     band_mm: Array
     lv_area_sd: Array
+    attribute_sd: Mapping[str, Array]
     valid_share: Array
     n_samples: Frames
 
@@ -198,6 +202,7 @@ class _Sums:
     area_squared: Array
     n_valid: Frames
     n_drawn: Frames
+    attributes: dict[int, list[list[float]]]
 
     @classmethod
     def zeros(cls, n_frames: int) -> _Sums:
@@ -207,7 +212,7 @@ class _Sums:
         )
         area, area_squared = np.zeros((2, n_frames))
         n_valid, n_drawn = np.zeros((2, n_frames), np.intp)
-        return cls(shares, distance, squared, area, area_squared, n_valid, n_drawn)
+        return cls(shares, distance, squared, area, area_squared, n_valid, n_drawn, {})
 
     def add(self, part: Drawn, structures: tuple[Label, ...], most: int) -> None:
         shares = annotated(class_shares(torch.from_numpy(part.distances)).numpy(), structures)
@@ -225,6 +230,8 @@ class _Sums:
             self.squared[t] += near[k] ** 2
             self.area[t] += areas[k]
             self.area_squared[t] += float(areas[k]) ** 2
+            found = measure_attributes(part.labels[:, :, k], GRID.pixel_mm, structures)
+            self.attributes.setdefault(t, []).append([found[name] for name in ATTRIBUTES])
 
     def spread(self) -> Spread:
         n = np.maximum(self.n_valid, 1).astype(np.float64)
@@ -244,9 +251,18 @@ class _Sums:
             shares=self.shares / each,
             band_mm=np.where(unknown, math.nan, band),
             lv_area_sd=np.where(unknown, math.nan, relative),
+            attribute_sd=self._attribute_sd(),
             valid_share=self.n_valid / np.maximum(self.n_drawn, 1),
             n_samples=self.n_valid,
         )
+
+    def _attribute_sd(self) -> dict[str, Array]:
+        found = np.full((len(ATTRIBUTES), len(self.n_valid)), math.nan)
+        for t, rows in self.attributes.items():
+            values = np.array(rows)
+            several = np.isfinite(values).sum(0) > 1
+            found[several, t] = np.nanstd(values[:, several], axis=0, ddof=1)
+        return dict(zip(ATTRIBUTES, found, strict=True))
 
 
 CLIP_MM = 25.0  # distances farther from a contour say nothing of it
