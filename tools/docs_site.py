@@ -201,10 +201,9 @@ def _parameter_row(param: Any, context: Any) -> str:
     if param.required:
         default = "required"
     head = f"{words} `{value}`".strip() if value else words
-    cells = [head, _plain(param.help), default]
-    return "| " + " | ".join(cell.replace("|", "&#124;") for cell in cells) + " |"
+    return f"| {head} | {_plain(param.help)} | {default} |"
 
 
 def _plain(text: str | None) -> str:
     """Text of a help, safe in Markdown."""
-    return re.sub(r"([*_<>\[\]])", r"\\\1", " ".join((text or "").split()))
+    return re.sub(r"([*_<>|\[\]])", r"\\\1", " ".join((text or "").split()))
