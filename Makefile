@@ -5,10 +5,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test lint check fix wheel
+.PHONY: help setup demo test lint check fix docs wheel wheel-demo
 
 help:  ## This list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 # torch comes first, alone: with 2.13.0 in place no other package asks for another build of it.
 $(READY): pyproject.toml constraints.txt
@@ -38,5 +38,11 @@ fix: $(READY)  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(READY)  ## Build the documentation site into out/docs, warnings as errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 wheel: $(READY)  ## Build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
+
+wheel-demo: $(READY)  ## Install the wheel into an empty environment and run the demo there (minutes)
+	.ci/wheel-demo

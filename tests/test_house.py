@@ -7,11 +7,15 @@ import os
 import pkgutil
 import subprocess
 import sys
+import venv
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
 from importlinter.cli import lint_imports
+from packaging.requirements import Requirement
 
 import cardiovae
 from cardiovae import config
@@ -115,6 +119,78 @@ def test_the_wheel_carries_every_file_of_the_priors_and_both_licenses(wheel):
     (metadata,) = wheel.glob("cardiovae-*.dist-info")
     assert (metadata / "licenses" / "LICENSE").is_file()
     assert (metadata / "licenses" / "NOTICE").is_file()
+
+
+def core_distributions() -> set[str]:
+    """cardiovae's requirements without extras, and what those require, by their names here."""
+    found: set[str] = set()
+    waiting = [("cardiovae", "")]
+    while waiting:
+        name, extra = waiting.pop()
+        for line in distribution(name).requires or []:
+            wanted = Requirement(line)
+            if wanted.marker and not wanted.marker.evaluate({"extra": extra}):
+                continue
+            names = [(wanted.name, each) for each in ("", *wanted.extras)]
+            waiting += names if wanted.name not in found else names[1:]
+            found.add(wanted.name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def clean_python(wheel, tmp_path_factory):
+    """An interpreter that sees the wheel and its core dependencies and nothing else."""
+    folder = tmp_path_factory.mktemp("clean")
+    venv.create(folder, symlinks=True, with_pip=False)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "cardiovae").symlink_to(wheel / "cardiovae")
+    for name in core_distributions():
+        home = distribution(name)
+        for top in {path.parts[0] for path in home.files or []} - {"..", "__pycache__"}:
+            source, target = Path(str(home.locate_file(top))), packages / top
+            if source.exists() and not target.exists():
+                target.symlink_to(source)
+    return folder / "bin" / "python"
+
+
+@pytest.mark.slow
+def test_the_wheel_runs_the_demo_with_its_core_dependencies_alone(clean_python, tmp_path):
+    code = (
+        "import importlib.util as found, sys\n"
+        "extras = ('hypothesis', 'matplotlib', 'mkdocs', 'pyarrow', 'pydicom', 'sklearn')\n"
+        "print([name for name in extras if found.find_spec(name)])\n"
+        "from cardiovae.cli import main\n"
+        "raise SystemExit(main(['demo', '-o', 'demo']))"
+    )
+    done = subprocess.run(
+        [str(clean_python), "-I", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("[]\n")
+    assert (tmp_path / "demo" / "damaged" / "report.html").is_file()
+
+
+def test_the_sdist_carries_what_the_wheel_is_built_from():
+    packed = {
+        Path(file.distribution_path) for file in SdistBuilder(str(ROOT)).recurse_included_files()
+    }
+    needed = [
+        path.relative_to(ROOT)
+        for folder in ("cardiovae/priors", "configs")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file()
+    ]
+    needed.append(Path("data_manifests/camus_splits.csv"))
+    assert [path for path in needed if path not in packed] == []
+
+
+def test_the_citation_names_this_version():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {cardiovae.__version__}\n" in text
 
 
 def read_manifest_csv(name: str) -> list[dict[str, str]]:

@@ -119,9 +119,13 @@ def worse_when_high(name: str, values: Array) -> Array:
     return -values if name in GOOD_WHEN_HIGH else values
 
 
-def failure_probability(frames: Frames, inputs: Sequence[str], dice: Array) -> Array:
+def failure_probability(
+    frames: Frames, inputs: Sequence[str], dice: Array, *, isotonic: bool = False
+) -> Array:
     """Probability of failure of every frame from models that never saw its patient."""
-    return held_out_probability(frames.signals, dice, frames.patients, inputs=inputs, below=BELOW)
+    return held_out_probability(
+        frames.signals, dice, frames.patients, inputs=inputs, below=BELOW, isotonic=isotonic
+    )
 
 
 @dataclass(frozen=True)

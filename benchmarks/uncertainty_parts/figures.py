@@ -76,7 +76,7 @@ def examples_figure(found: Sequence[tuple[Case, Doubt, Any]], path: Path) -> Non
     figure, panels = plt.subplots(
         len(found), len(titles), figsize=(2.5 * len(titles), 2.6 * len(found)), squeeze=False
     )
-    for row, (case, doubt, t) in zip(panels, found, strict=True):
+    for number, (row, (case, doubt, t)) in enumerate(zip(panels, found, strict=True)):
         labels, image = case.sequence.labels[:, :, t], case.images[:, :, t]
         error = labels != case.truth[:, :, t]
         shown = (
@@ -86,7 +86,7 @@ def examples_figure(found: Sequence[tuple[Case, Doubt, Any]], path: Path) -> Non
         for panel, title, (pixels, colors, top) in zip(row, titles, shown, strict=True):
             panel.imshow(pixels, cmap=colors, vmin=0, vmax=top, interpolation="nearest")
             panel.set_axis_off()
-            if row is panels[0]:
+            if number == 0:
                 panel.set_title(title, fontsize=9)
     _save(figure, path)
 

@@ -150,13 +150,16 @@ def detection(rows: Sequence[Sequence[str]], shipped: Mapping[str, Detection]) -
         "A frame failed when its Dice (mean of the structures) is below 0.85. The judge is a "
         "logistic regression of few signals, named before any of this was measured; each frame "
         "is judged by models that never saw its patient (cross-validation by patient). Isotonic "
-        "calibration on top made neither order nor calibration better and is not used.",
+        "calibration on top is in the table too: it costs some of the order and is not used.",
         "",
         "| data | judge | of | level | failed | AUROC [95 %] | ECE |",
         "|---|---|---|---|---|---|---|",
     ]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     for kind, found in shipped.items():
+        if not found.share_judged:
+            lines += ["", f"{NAMES[kind]}: {found.reason}; no judge of frames is shipped."]
+            continue
         lines += [
             "",
             f"As it is shipped ({NAMES[kind]}; three quarters of the patients teach, the others "
@@ -194,7 +197,7 @@ def intervals(found: Mapping[str, Sequence[Promise]], n_deals: int) -> list[str]
         "|---|---|---|---|---|---|",
     ]
     for kind, promises in found.items():
-        for p in promises:
+        for p in (p for p in promises if math.isfinite(p.found)):
             unit = {"EF": "points", "LV area": "mm2"}.get(p.what, "")
             width = "-" if math.isnan(p.width) else f"{p.width:.1f} {unit}"
             by = ", ".join(f"{name} {100 * share:.0f}" for name, share in p.by_level.items())

@@ -107,6 +107,7 @@ class Detection:
         missed: Share that it missed, mean over patients with a failed frame.
         looked: Share of all frames that are to be looked at.
         failed: Share of frames that failed.
+        reason: Why no frame was judged; empty where some were.
     """
 
     auroc: float
@@ -116,6 +117,7 @@ class Detection:
     missed: float
     looked: float
     failed: float
+    reason: str = ""
 
 
 def kept_promises(
@@ -145,8 +147,13 @@ def kept_promises(
         patients = _kept(frames.patients, rows)
         detections.append(_detected(judged, frames.dice[rows], patients))
     promises = [_promise(what, level, parts) for (what, level), parts in deals.items()]
-    area, ece, share, *rest = np.nanmean(np.array(detections), axis=0).tolist()
-    return promises, Detection(area, ece, share, MISS_RATES[0], *rest)
+    numbers = np.array(detections)
+    some = np.isfinite(numbers).any(0)  # with too few failed frames nothing is judged
+    means = np.full(numbers.shape[1], np.nan)
+    means[some] = np.nanmean(numbers[:, some], axis=0)
+    area, ece, share, *rest = means.tolist()
+    why = "" if share else calibrated("all", "all", frames, hearts).notes[0]
+    return promises, Detection(area, ece, share, MISS_RATES[0], *rest, reason=why)
 
 
 def _tested(

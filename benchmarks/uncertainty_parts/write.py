@@ -67,6 +67,8 @@ SOURCES = {
 }
 N_GUIDED_REAL, N_GUIDED_PHANTOM = 60, 40
 EXAMPLES = (1, 5, 8)
+CLAIMED = ("with the image", "opinion_dice alone")
+ISOTONIC = "with the image, isotonic"
 
 
 def write(arguments: argparse.Namespace, done: Sequence[Unit], target: Path) -> None:
@@ -128,10 +130,11 @@ def _detection(
     cases = [("real", "prediction", before), *((kind, "result", f) for kind, f in frames.items())]
     for kind, of, part in cases:
         dice = part.dice
-        alone = {"opinion_dice": ("opinion_dice",)} if of == "prediction" else {}
-        for judge, inputs in {**JUDGES, **alone}.items():
-            probability = failure_probability(part, inputs, dice)
-            if of == "result":
+        others = {"opinion_dice alone": ("opinion_dice",), ISOTONIC: JUDGES["with the image"]}
+        for judge, inputs in {**JUDGES, **(others if kind == "real" else {})}.items():
+            isotonic = judge == ISOTONIC
+            probability = failure_probability(part, inputs, dice, isotonic=isotonic)
+            if of == "result" and judge in JUDGES and kind == "real":
                 title = f"{page.NAMES[kind]},\n{judge}"
                 reliabilities[title] = reliability_of(probability, dice < BELOW)
             for level in ("all", *dict.fromkeys(part.levels)):
@@ -345,11 +348,11 @@ def _verdicts(
             if kind == "phantom" and p.what != "EF":
                 continue
             rows.append(
-                (f"{p.what} within 2 points of {100 * p.level:.0f} % {words}",
+                (f"intervals of {p.what} hold within 2 points of {100 * p.level:.0f} % {words}",
                  f"{100 * p.found:.1f} %", abs(p.found - p.level) <= 0.02)
             )  # fmt: skip
     for row in detected:
-        if row[0] == page.NAMES["real"] and row[1] != "by shape alone" and row[3] == "all":
+        if row[0] == page.NAMES["real"] and row[1] in CLAIMED and row[3] == "all":
             value = float(row[5].split()[0])
             what = f"failure detection, {row[2]}, {row[1]}: AUROC at least 0.9"
             rows.append((what, row[5], value >= 0.9))

@@ -25,7 +25,8 @@ MISS_RATES = (0.1, 0.05, 0.2)
 EF_SD_FLOOR = 1.0
 """Percentage points; a smaller stated standard deviation of an EF is not believed."""
 MIN_KNOWN = 0.9
-"""Share of frames in which a signal must be known to be an input."""
+"""Share of frames in which a signal must be known to be an input; the same of standard deviations
+of ejection fractions, or intervals are not scaled by them."""
 INPUT_SETS: tuple[tuple[str, ...], ...] = (
     ("opinion_dice", "crisp_dice", "misfit_mm", "mahalanobis", "disagreement"),
     ("misfit_mm", "mahalanobis", "disagreement", "valid_share"),
@@ -189,7 +190,7 @@ def _ef(hearts: HeartColumns, levels: Sequence[float], notes: list[str]) -> Conf
     if not rows.any():
         notes.append("no ejection fraction is known of both sides")
         return None
-    spread = bool(np.isfinite(hearts.sd[rows]).all())
+    spread = float(np.isfinite(hearts.sd[rows]).mean()) >= MIN_KNOWN
     fitted = fit_conformal(
         hearts.ef_percent,
         hearts.true_ef_percent,
@@ -199,6 +200,9 @@ def _ef(hearts: HeartColumns, levels: Sequence[float], notes: list[str]) -> Conf
         sd=hearts.sd if spread else None,
         floor=EF_SD_FLOOR if spread else 0.0,
     )
+    if spread and not np.isfinite(hearts.sd[rows]).all():
+        n_left = int((~np.isfinite(hearts.sd[rows])).sum())
+        notes.append(f"EF: {n_left} sequences without a standard deviation taught nothing")
     notes += [f"EF: {q.reason}" for q in fitted.quantiles if q.reason]
     return fitted
 
