@@ -1,4 +1,4 @@
-"""Transforms, metrics, handlers, a loss and a network for pipelines of MONAI.
+"""Transforms, reader and writer, metrics, handlers, a loss and a network for pipelines of MONAI.
 
     from cardiovae.monai import AuditSegmentationd, CorrectSegmentationd
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         RandCorruptSegmentation,
         RandCorruptSegmentationd,
     )
+    from cardiovae.monai.files import EchoReader, EchoWriter
     from cardiovae.monai.handlers import (
         AnatomicalPlausibilityHandler,
         TemporalConsistencyHandler,
@@ -45,6 +46,8 @@ __all__ = [
     "AuditSegmentationd",
     "CorrectSegmentation",
     "CorrectSegmentationd",
+    "EchoReader",
+    "EchoWriter",
     "PlausibilityLoss",
     "RandCorruptSegmentation",
     "RandCorruptSegmentationd",
@@ -61,6 +64,8 @@ _HOMES = {
     "AuditSegmentationd": "transforms",
     "CorrectSegmentation": "transforms",
     "CorrectSegmentationd": "transforms",
+    "EchoReader": "files",
+    "EchoWriter": "files",
     "PlausibilityLoss": "loss",
     "RandCorruptSegmentation": "corrupt",
     "RandCorruptSegmentationd": "corrupt",
