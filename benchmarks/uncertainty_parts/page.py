@@ -210,7 +210,9 @@ def intervals(found: Mapping[str, Sequence[Promise]], n_deals: int) -> list[str]
         "",
         "Only the share over all levels is promised: a network much worse than the mixture above "
         "breaks the promise, one much better gets intervals that are too wide. `cardiovae "
-        "uncertainty evaluate --calibrate` learns them anew from your own network.",
+        "uncertainty evaluate --calibrate` learns them anew from your own network. `camus` was "
+        "calibrated on pairs of ED and ES: for whole cines, whose neighbors make samples spread "
+        "less, nothing is promised.",
         "",
         "![Intervals](../images/uncertainty_ejection.png)",
         "",
