@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import DataLoader, Dataset
+from monai.transforms import AsDiscrete
 from monai.utils import set_determinism
 from monai_cases import meta_tensor, sound
 
@@ -86,3 +87,11 @@ def test_a_frame_alone_is_damaged_too():
 def test_a_severity_outside_its_range_is_refused(severity):
     with pytest.raises(ConfigError, match="severity"):
         RandCorruptSegmentation(severity)
+
+
+def test_one_hot_maps_stay_one_hot():
+    image = AsDiscrete(to_onehot=4)(meta_tensor(sound()))
+    result = RandCorruptSegmentation(0.8).set_random_state(0)(image)
+    assert result.shape == image.shape
+    assert (result.as_tensor().sum(0) == 1).all()
+    assert not torch.equal(result.as_tensor(), image.as_tensor())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from monai.data import DataLoader, Dataset
 from monai.transforms import AsDiscrete
 from monai_cases import SPACING_MM, meta_tensor, sound, stored
 
@@ -114,3 +115,11 @@ def test_the_prior_as_a_network_gives_the_heart_back():
     same = (result.argmax(1) == shares.argmax(1)).float().mean().item()
     assert same > 0.97
     assert np.isfinite(network.encode(shares).detach().numpy()).all()
+
+
+def test_a_batch_of_meta_tensors_brings_its_own_spacing():
+    items = [{"label": meta_tensor(sound()), "pred": one_hot(sound())[0].roll(4, 1)}] * 2
+    (batch,) = DataLoader(Dataset(items), batch_size=2)
+    by_meta = PlausibilityLoss("phantom")(batch["pred"], batch["label"])
+    stated = loss()(items[0]["pred"][None], target(sound()))
+    assert by_meta.item() == pytest.approx(stated.item(), rel=1e-5)

@@ -325,3 +325,20 @@ def test_missing_keys_are_allowed_only_where_said():
     with pytest.raises(KeyError):
         AuditSegmentationd("label")({})
     assert AuditSegmentationd("label", allow_missing_keys=True)({}) == {}
+
+
+def test_an_evaluator_and_a_bundle_take_them_as_they_are():
+    from ignite.engine import Engine
+    from monai.bundle import ConfigParser
+    from monai.handlers import PostProcessing
+
+    settings = {"keys": "pred", "prior": "phantom", "temporal": "none"}
+    parser = ConfigParser(
+        {"post": {"_target_": "cardiovae.monai.CorrectSegmentationd", **settings}}
+    )
+    transform = parser.get_parsed_content("post")
+    assert isinstance(transform, CorrectSegmentationd)
+    engine = Engine(lambda _, batch: batch)
+    PostProcessing(transform, event="ITERATION_COMPLETED").attach(engine)
+    state = engine.run([[{"pred": meta_tensor(broken())}]])
+    assert told(state.output[0]["pred"])["audit"]["passed"] == 1

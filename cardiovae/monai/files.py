@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from cardiovae.io.formats import SUFFIXES, suffix
 from cardiovae.labels import LabelScheme
 from cardiovae.monai.layout import Layout, read
 from cardiovae.sequence import EchoSequence
+
+Name = str | PathLike[Any]
 
 MILLIMETER = 2  # NIFTI_UNITS_MM
 
@@ -48,13 +51,11 @@ class EchoReader(ImageReader):
         super().__init__()
         self.labels, self.spacing_mm = labels, spacing_mm
 
-    def verify_suffix(self, filename: Sequence[str | Path] | str | Path) -> bool:
+    def verify_suffix(self, filename: Sequence[Name] | Name) -> bool:
         """Whether all files have a suffix that is known."""
-        return all(suffix(name) in SUFFIXES for name in ensure_tuple(filename))
+        return all(suffix(str(name)) in SUFFIXES for name in ensure_tuple(filename))
 
-    def read(
-        self, data: Sequence[str | Path] | str | Path, **kwargs: Any
-    ) -> tuple[EchoSequence, LabelFile]:
+    def read(self, data: Sequence[Name] | Name, **kwargs: Any) -> tuple[EchoSequence, LabelFile]:
         """The sequence in a file.
 
         Raises:
@@ -64,7 +65,7 @@ class EchoReader(ImageReader):
         paths = ensure_tuple(data)
         if len(paths) != 1:
             raise FileError(f"EchoReader: one file is one sequence, got {len(paths)} files")
-        return open_sequence(paths[0], labels=self.labels, spacing_mm=self.spacing_mm)
+        return open_sequence(Path(paths[0]), labels=self.labels, spacing_mm=self.spacing_mm)
 
     def get_data(
         self, img: tuple[EchoSequence, LabelFile]
@@ -97,7 +98,7 @@ class EchoWriter(ImageWriter):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.array: Tensor | None = None
         self.source = ""
 
@@ -111,7 +112,7 @@ class EchoWriter(ImageWriter):
         self.source = str((meta_dict or {}).get("filename_or_obj", ""))
 
     def write(
-        self, filename: str | Path, verbose: bool = True, overwrite: bool = False, **options: Any
+        self, filename: Name, verbose: bool = True, overwrite: bool = False, **options: Any
     ) -> None:
         """Write the labels.
 
@@ -127,7 +128,7 @@ class EchoWriter(ImageWriter):
         _, like = open_sequence(self.source)
         reading = read(self.array, Layout(labels=_as_text(like.scheme)))
         super().write(filename, verbose=verbose)
-        save_labels(filename, reading.sequence, like, overwrite=overwrite)
+        save_labels(Path(filename), reading.sequence, like, overwrite=overwrite)
 
 
 def _as_text(scheme: LabelScheme) -> str:
