@@ -4,10 +4,10 @@
 
 Everything is measured on patients that no network or prior was trained on: the 120 CAMUS patients
 of part "test" (predictions of U-Nets, shared and our own) and drawn hearts of a cohort of their
-own. Intermediate results are kept in `out/uncertainty`, which git ignores; the first run trains the
-U-Nets (half an hour) and measures 960 pairs and 300 cines (an hour of one core). `--quick` takes few
-cases and writes its page into `out/uncertainty/quick`. `--calibrate` writes the calibrations that the
-priors ship, `cardiovae/priors/*/calibration.json`.
+own. Intermediate results are kept in `out/uncertainty`, which git ignores; the first run trains
+the U-Nets (half an hour) and measures 960 pairs and 300 cines (an hour of one core). `--quick`
+takes few cases and writes its page into `out/uncertainty/quick`. `--calibrate` writes the
+calibrations that the priors ship, `cardiovae/priors/*/calibration.json`.
 """
 
 from __future__ import annotations
