@@ -58,7 +58,7 @@ def bandwidth(kappa: float, n: int) -> float:
 
     Examples:
         >>> round(bandwidth(4.0, 9000), 6)
-        0.034492
+        0.034514
     """
     if kappa <= 0:
         return math.inf

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cardiovae.errors import ModelError
 from cardiovae.io.atomic import staged
-from cardiovae.prior.folder import ShapePrior
+from cardiovae.prior.folder import DAMAGE, ShapePrior
 
 Array = NDArray[np.float64]
 
@@ -133,7 +133,7 @@ def load_errors(prior: ShapePrior) -> CodeErrors | None:
             shared, own = (content[k].astype(np.float64) for k in ("shared", "own"))
             growth = tuple(content["growth"].astype(np.float64).tolist())
             n_patients, weights = int(content["n_patients"]), str(content["weights_sha256"])
-    except (OSError, KeyError, ValueError, EOFError) as error:
+    except DAMAGE as error:
         raise ModelError(f"prior '{prior.name}': {path} is damaged ({error})") from error
     shape = 2 * prior.codes.shape[1:]
     if weights != prior.sha256()["weights.safetensors"] or own.shape != shape != shared.shape:
