@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from cardiovae.calibration.failure import held_out_probability
 from cardiovae.calibration.reliability import calibration_error, reliability
 from cardiovae.calibration.risk import risk_coverage
 from cardiovae.calibration.roc import auroc
+from cardiovae.errors import CardiovaeError
 from cardiovae.uncertainty.record import SIGNALS
 
 Array = NDArray[np.float64]
@@ -122,10 +124,17 @@ def worse_when_high(name: str, values: Array) -> Array:
 def failure_probability(
     frames: Frames, inputs: Sequence[str], dice: Array, *, isotonic: bool = False
 ) -> Array:
-    """Probability of failure of every frame from models that never saw its patient."""
-    return held_out_probability(
-        frames.signals, dice, frames.patients, inputs=inputs, below=BELOW, isotonic=isotonic
-    )
+    """Probability of failure of every frame from models that never saw its patient.
+
+    NaN where too few patients have a failed frame to learn from; why, is said on standard error.
+    """
+    try:
+        return held_out_probability(
+            frames.signals, dice, frames.patients, inputs=inputs, below=BELOW, isotonic=isotonic
+        )
+    except CardiovaeError as error:
+        print(error, file=sys.stderr)
+        return np.full(dice.shape, np.nan)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ def risk_figure(columns: Mapping[str, Array], dice: Array, path: Path) -> None:
     colors = [BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9"]
     for color, (name, values) in zip(colors, columns.items(), strict=False):
         known = np.isfinite(values) & np.isfinite(dice)
+        if not known.any():
+            continue
         curve = risk_coverage(values[known], 1 - dice[known])
         panel.plot(100 * curve.coverage, curve.risk, color=color, lw=1.8, label=name)
     known = np.isfinite(dice)

@@ -119,7 +119,7 @@ def _signals(frames: Frames) -> dict[str, SignalQuality]:
     for name, inputs in JUDGES.items():
         probability = failure_probability(frames, inputs, frames.dice)
         found[f"judge {name}"] = signal_quality(probability, frames.dice, frames.patients)
-    return found
+    return {name: quality for name, quality in found.items() if quality.n}
 
 
 def _detection(
@@ -140,6 +140,8 @@ def _detection(
             for level in ("all", *dict.fromkeys(part.levels)):
                 at = np.array([level in ("all", own) for own in part.levels])
                 at &= np.isfinite(probability) & np.isfinite(dice)
+                if not at.any():
+                    continue
                 failed = dice[at] < BELOW
                 who = [p for p, k in zip(part.patients, at, strict=True) if k]
                 area = page.estimate(auroc(probability[at], failed, who), 3)
