@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cardiovae.baselines.methods import FULL, METHODS, WITHOUT_PRIOR, check_method
-from cardiovae.cli import batching, correcting, options
+from cardiovae.cli import batching, correcting, doubting, options
 from cardiovae.cli.auditing import REVIEWED, Done, Task, tasks_of
 from cardiovae.cli.cases import Cases, Tally, find_cases, report_unmatched, run_cases, source_name
 from cardiovae.cli.correcting import Corrector, Device
@@ -21,13 +21,11 @@ from cardiovae.cli.images import find_images
 from cardiovae.cli.planning import Plan
 from cardiovae.cli.results import plan_targets
 from cardiovae.cli.screen import Screen
-from cardiovae.errors import ConfigError
 from cardiovae.prior.shipped import DEFAULT_PRIOR, prior_folder
 
 if TYPE_CHECKING:
     from cardiovae.correction.config import CorrectConfig
 
-DOUBT = "Doubt"
 AT_A_TIME = 1
 """Corrections that go to a worker at a time: one takes seconds."""
 FEW = 3
@@ -110,34 +108,9 @@ def correct(
         bool,
         typer.Option("--no-report", rich_help_panel=options.OUTPUT, help="Leave out report.html."),
     ] = False,
-    uncertainty: Annotated[
-        str | None,
-        typer.Option(
-            metavar="METHOD",
-            rich_help_panel=DOUBT,
-            help="What is said about the doubt of the result: posterior (by samples of the "
-            "prior), crisp (by the images), both, or none, which saves time. Default: that of "
-            "the preset.",
-        ),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE|DIR",
-            rich_help_panel=DOUBT,
-            help="Image of the only input, or folder of images named like their label maps; what "
-            "crisp and both look at. Given alone it asks for both.",
-        ),
-    ] = None,
-    crisp: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FOLDER",
-            rich_help_panel=DOUBT,
-            help="Model of images, written by 'cardiovae uncertainty train'. Default: that of the "
-            "prior.",
-        ),
-    ] = "",
+    uncertainty: doubting.Uncertainty = None,
+    images: doubting.Images = None,
+    crisp: doubting.CrispModel = "",
     json_lines: options.Json = False,
     dry_run: Annotated[
         bool,
@@ -166,7 +139,7 @@ def correct(
     """
     check_method(method)
     settings = _settings(config, overrides or [], criteria, temporal)
-    settings = _with_doubt(settings, uncertainty, method, images)
+    settings = doubting.with_doubt(settings, uncertainty, method, images)
     screen, how = Screen(json=json_lines), options.reading(labels, spacing, frame_time)
     part = batching.parse_shard(shard) if shard else None
     cases = find_cases(
@@ -268,31 +241,6 @@ def _settings(
         options.temporal(temporal)
         config = replace(config, temporal=temporal)
     return config
-
-
-def _with_doubt(
-    settings: CorrectConfig, asked: str | None, method: str, images: Path | None
-) -> CorrectConfig:
-    """The settings with the doubt that is asked for, as far as the method has any.
-
-    Raises:
-        ConfigError: An unknown kind of doubt, images without a use, or no images for it.
-    """
-    if asked is None and images is not None:
-        asked = "both"
-    doubt = settings.uncertainty if asked is None else replace(settings.uncertainty, method=asked)
-    if method != FULL:  # a baseline has no codes to draw samples around
-        doubt = replace(doubt, method="crisp" if doubt.by_image else "none", guided=False)
-    if doubt.by_image != (images is not None):
-        raise ConfigError(
-            f"--uncertainty {doubt.method}: "
-            + (
-                "looks at images; give them with --images"
-                if doubt.by_image
-                else "looks at no image; leave out --images, or ask for crisp or both"
-            )
-        )
-    return replace(settings, uncertainty=doubt)
 
 
 def _tasks(
