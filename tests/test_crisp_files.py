@@ -95,3 +95,22 @@ def test_an_image_keeps_its_mean_and_place_on_the_canvas_and_is_black_beyond():
     assert canvas.sum() * CANVAS_MM**2 == pytest.approx(16 * 0.7**2, rel=1e-4)
     bright = canvas_images(images + 1, Placement((100, 100), center, (0.7, 0.7)))[0]
     assert bright[0, 0] == 0
+
+
+@pytest.mark.parametrize("keep", [0, 9, 60, 0.5, 0.9])
+@pytest.mark.parametrize("name", ["i.nii.gz", "i.nii", "i.mha", "i.npy", "i.npz"])
+def test_a_torn_image_is_named_as_such(tmp_path, name, keep):
+    path = save(tmp_path / name, PIXELS)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: keep if isinstance(keep, int) else int(keep * len(whole))])
+    with pytest.raises(FileError, match="cannot be read as an image"):
+        load_image(path, LIKE)
+
+
+def test_a_torn_frame_of_a_cine_is_an_error_too(tmp_path):
+    for t in range(T):
+        Image.fromarray(PIXELS[:, :, t]).save(tmp_path / f"frame_{t}.png")
+    torn = tmp_path / "frame_3.png"
+    torn.write_bytes(torn.read_bytes()[:40])
+    with pytest.raises(FileError, match="cannot be read as an image"):
+        load_image(tmp_path, LIKE)

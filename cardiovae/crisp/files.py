@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,18 @@ from cardiovae.io.series import frame_files, is_series
 from cardiovae.sequence import EchoSequence
 
 Floats = NDArray[np.float32]
+
+DAMAGE = (
+    EOFError,
+    ImageFileError,
+    OSError,
+    RuntimeError,
+    UnidentifiedImageError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What readers raise on files that are torn or no images."""
 
 
 def load_image(path: Path | str, like: EchoSequence) -> Floats:
@@ -64,20 +78,28 @@ def _read(path: Path) -> NDArray[Any]:
     """All numbers of a file: rows, columns, frames, colors, as far as it has them."""
     if not path.exists() and not is_series(path):
         raise FileError(f"{path}: does not exist; check the spelling and the folder")
-    if is_series(path):
-        return np.stack([_png(file) for file in frame_files(path)], axis=2)
+    reader = _series if is_series(path) else _reader(path)
+    try:
+        return reader(path)
+    except DAMAGE as error:
+        raise FileError(
+            f"{path}: cannot be read as an image ({error}); export it again"
+        ) from error
+
+
+def _reader(path: Path) -> Callable[[Path], NDArray[Any]]:
+    """What reads a file with such an ending."""
     reader = next((read for ends, read in _READERS.items() if suffix(path) in ends), None)
     if reader is None:
         known = ", ".join(end for ends in _READERS for end in ends)
         raise FileError(
             f"{path}: images are read from {known} and folders of PNG files; convert it"
         )
-    try:
-        return reader(path)
-    except (ImageFileError, UnidentifiedImageError, OSError, RuntimeError, ValueError) as error:
-        raise FileError(
-            f"{path}: cannot be read as an image ({error}); export it again"
-        ) from error
+    return reader
+
+
+def _series(path: Path) -> NDArray[Any]:
+    return np.stack([_png(file) for file in frame_files(path)], axis=2)
 
 
 def _nifti(path: Path) -> NDArray[Any]:
@@ -97,10 +119,10 @@ def _metaimage(path: Path) -> NDArray[Any]:
 
 
 def _numpy(path: Path) -> NDArray[Any]:
-    content = np.load(path, allow_pickle=False)
-    if isinstance(content, np.ndarray):
-        return content
-    with content:
+    with path.open("rb") as stream:  # numpy leaves a torn archive open
+        content = np.load(stream, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return content
         names = ["images"] if "images" in content.files else content.files
         if len(names) != 1:
             raise ValueError(f"it holds {', '.join(names)}; name the image 'images'")
