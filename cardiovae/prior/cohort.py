@@ -23,7 +23,7 @@ from cardiovae.io.inputs import find_inputs, stem
 from cardiovae.phantom.heart import draw_heart
 from cardiovae.phantom.parameters import draw_parameters
 from cardiovae.prior.shapes import ShapeTable, build_shapes
-from cardiovae.sequence import VIEWS, EchoSequence
+from cardiovae.sequence import APICAL, EchoSequence
 
 PARTS = ("train", "val", "test")
 ARRAYS = ("masks", "names", "spacing_mm")  # what an .npz of frames holds
@@ -186,7 +186,7 @@ def draw_phantoms(config: DataConfig) -> list[Named]:
     """Half cycles of drawn patients, both views of each; a patient's number decides its hearts."""
     found = []
     for number in range(1, config.n_phantoms + 1):
-        for index, view in enumerate(VIEWS):
+        for index, view in enumerate(APICAL):
             rng = np.random.default_rng([config.seed, number, index])
             heart = draw_heart(
                 draw_parameters(rng, view), n_frames=config.n_frames, spacing_mm=config.spacing_mm

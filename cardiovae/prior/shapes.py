@@ -20,7 +20,7 @@ from cardiovae.errors import ModelError
 from cardiovae.labels import Label
 from cardiovae.morphology import Mask, bounding_box
 from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, ORIGIN_MM
-from cardiovae.sequence import VIEWS, EchoSequence
+from cardiovae.sequence import APICAL, EchoSequence
 
 MARGIN_PX = 16  # room around the canvas for rotations and shifts
 WIDE_SHAPE = (CANVAS_SHAPE[0] + 2 * MARGIN_PX, CANVAS_SHAPE[1] + 2 * MARGIN_PX)
@@ -101,7 +101,7 @@ def build_shapes(sequences: Iterable[tuple[str, EchoSequence]]) -> ShapeTable:
             landmarks.append(points - center)
             owner.append(len(names))
             instants.append(instant)
-            views.append(np.nan if sequence.view is None else VIEWS.index(sequence.view))
+            views.append(np.nan if sequence.view not in APICAL else APICAL.index(sequence.view))
         names.append(name)
     if not distances:
         raise ModelError("no frame with both LV and MYO to train on")
