@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Phase = Literal["ED", "ES"]
 Values = NDArray[np.float64]
+Depths = float | Values
 # Relative amplitude and phase in radians of the harmonics 1, 2, 3, ... of a contour.
 Waves = tuple[tuple[float, float], ...]
 
@@ -108,37 +109,37 @@ class StackParameters:
     def rv_volume_ml(self) -> float:
         """Volume of the RV cavity, by quadrature."""
         depths = self.rv_length_mm * (_DEPTHS + 1) / 2
-        areas = np.array([rv_area_mm2(self, float(depth)) for depth in depths])
-        return float(_DEPTH_WEIGHTS @ areas) * self.rv_length_mm / 2000
+        return float(_DEPTH_WEIGHTS @ rv_area_mm2(self, depths)) * self.rv_length_mm / 2000
 
 
-def endo_radius_mm(parameters: StackParameters, depth_mm: float) -> float:
-    """Mean radius of the cavity at a depth; 0 outside it."""
+def endo_radius_mm(parameters: StackParameters, depth_mm: Depths) -> Values:
+    """Mean radius of the cavity at each depth; 0 outside it."""
     p = parameters
     return _radius(p.radius_mm, p.length_mm, p.equator_mm, depth_mm)
 
 
-def epi_radius_mm(parameters: StackParameters, depth_mm: float) -> float:
-    """Mean radius of the epicardium at a depth; 0 outside it."""
+def epi_radius_mm(parameters: StackParameters, depth_mm: Depths) -> Values:
+    """Mean radius of the epicardium at each depth; 0 outside it."""
     p = parameters
     return _radius(p.radius_mm + p.wall_mm, p.epi_length_mm, p.equator_mm, depth_mm)
 
 
-def wave(parameters: StackParameters, waves: Waves, depth_mm: float, angles: Values) -> Values:
-    """Radius over its mean in directions `angles` (radians), shape (N,)."""
+def wave(parameters: StackParameters, waves: Waves, depth_mm: Depths, angles: Values) -> Values:
+    """Radius over its mean in directions `angles` (radians), which broadcast with the depths."""
     turned = angles - _twist(parameters, depth_mm)
-    ratio = np.ones_like(angles)
+    ratio = np.ones_like(turned)
     for k, (amplitude, phase) in enumerate(waves, start=1):
         ratio += amplitude * np.cos(k * turned - phase)
     return ratio
 
 
-def rv_width_mm(parameters: StackParameters, depth_mm: float) -> float:
-    """Widest of the RV across the septum at a depth; 0 beyond its end."""
-    p, way = parameters, depth_mm / parameters.rv_length_mm
-    if not 0 <= way <= 1:
-        return 0.0
-    return math.sqrt(p.rv_width_mm**2 * (1 - way * way) + p.rv_end_mm**2 * way * way)
+def rv_width_mm(parameters: StackParameters, depth_mm: Depths) -> Values:
+    """Widest of the RV across the septum at each depth; 0 beyond its ends."""
+    p, way = parameters, np.asarray(depth_mm) / parameters.rv_length_mm
+    inside = (way >= 0) & (way <= 1)
+    square = np.where(inside, way, 0.0) ** 2
+    width = np.sqrt(p.rv_width_mm**2 * (1 - square) + p.rv_end_mm**2 * square)
+    return np.where(inside, width, 0.0)
 
 
 def rv_profile(parameters: StackParameters, across: Values) -> Values:
@@ -147,37 +148,37 @@ def rv_profile(parameters: StackParameters, across: Values) -> Values:
     return profile * (1 + parameters.rv_skew * across)
 
 
-def rv_angles(parameters: StackParameters, depth_mm: float) -> tuple[float, float]:
-    """Middle and half of the range of directions the RV lies in at a depth, radians."""
-    p, way = parameters, depth_mm / parameters.rv_length_mm
+def rv_angles(parameters: StackParameters, depth_mm: Depths) -> tuple[Values, Values]:
+    """Middle and half of the range of directions the RV lies in at each depth, radians."""
+    p, way = parameters, np.asarray(depth_mm) / parameters.rv_length_mm
     half = math.radians(p.rv_half_deg) * (1 - p.rv_narrowing * way * way)
     return math.radians(p.rv_angle_deg) + _twist(p, depth_mm), half
 
 
-def rv_area_mm2(parameters: StackParameters, depth_mm: float) -> float:
-    """Area of the RV's section: integral of (outer^2 - inner^2) / 2 over the directions."""
-    width = rv_width_mm(parameters, depth_mm)
-    middle, half = rv_angles(parameters, depth_mm)
-    inner = epi_radius_mm(parameters, depth_mm) * wave(
-        parameters, parameters.epi_waves, depth_mm, middle + half * _NODES
+def rv_area_mm2(parameters: StackParameters, depth_mm: Values) -> Values:
+    """Area of the RV's section: integral of (outer^2 - inner^2) / 2 over the directions.
+
+    Args:
+        parameters: The heart.
+        depth_mm: Depths, shape (D,).
+    """
+    depths = depth_mm[:, None]
+    middle, half = rv_angles(parameters, depths)
+    inner = epi_radius_mm(parameters, depths) * wave(
+        parameters, parameters.epi_waves, depths, middle + half * _NODES
     )
-    out = width * rv_profile(parameters, _NODES)
-    return float(_WEIGHTS @ (inner * out + out * out / 2)) * half
+    out = rv_width_mm(parameters, depths) * rv_profile(parameters, _NODES)
+    areas: Values = ((inner * out + out * out / 2) @ _WEIGHTS) * half[:, 0]
+    return areas
 
 
 def thinnest_wall_mm(parameters: StackParameters) -> float:
     """Least distance of the two contours along a radius, over the length of the cavity."""
-    angles = np.linspace(0, 2 * math.pi, 72, endpoint=False)
-    least = math.inf
-    for depth in np.linspace(0, parameters.length_mm, 24):
-        inner = endo_radius_mm(parameters, depth) * wave(
-            parameters, parameters.endo_waves, depth, angles
-        )
-        outer = epi_radius_mm(parameters, depth) * wave(
-            parameters, parameters.epi_waves, depth, angles
-        )
-        least = min(least, float((outer - inner).min()))
-    return least
+    p, angles = parameters, np.linspace(0, 2 * math.pi, 72, endpoint=False)
+    depths = np.linspace(0, p.length_mm, 24)[:, None]
+    inner = endo_radius_mm(p, depths) * wave(p, p.endo_waves, depths, angles)
+    outer = epi_radius_mm(p, depths) * wave(p, p.epi_waves, depths, angles)
+    return float((outer - inner).min())
 
 
 def waves_area(waves: Waves) -> float:
@@ -204,12 +205,14 @@ def _spheroid_ml(radius_mm: float, length_mm: float, equator_mm: float, waves: W
     return section * length_mm * spheroid_share(length_mm, equator_mm) / 1000
 
 
-def _radius(radius_mm: float, length_mm: float, equator_mm: float, depth_mm: float) -> float:
-    if not 0 <= depth_mm <= length_mm:
-        return 0.0
-    way = (depth_mm - equator_mm) / (length_mm - equator_mm)
-    return radius_mm * math.sqrt(max(1 - way * way, 0.0))
+def _radius(radius_mm: float, length_mm: float, equator_mm: float, depth_mm: Depths) -> Values:
+    depths = np.asarray(depth_mm)
+    way = (depths - equator_mm) / (length_mm - equator_mm)
+    inside = (depths >= 0) & (depths <= length_mm)
+    radius: Values = radius_mm * np.sqrt(np.where(inside, 1 - way * way, 0.0).clip(0))
+    return radius
 
 
-def _twist(parameters: StackParameters, depth_mm: float) -> float:
-    return math.radians(parameters.twist_deg) * depth_mm / parameters.epi_length_mm
+def _twist(parameters: StackParameters, depth_mm: Depths) -> Values:
+    share: Values = np.asarray(depth_mm) / parameters.epi_length_mm
+    return math.radians(parameters.twist_deg) * share
