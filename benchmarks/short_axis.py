@@ -2,11 +2,11 @@
 
     python benchmarks/short_axis.py [--stacks N] [-o docs/explanation/short-axis.json]
 
-Hearts are drawn (cohort seed 2026; the prior was trained on seed 0), damaged at three severities as
-networks damage slices, corrected with the prior and judged: share of valid slices before and after,
-stacks that came back unchanged with a reason, Dice against the drawn truth of the slices that were
-broken, and how much was changed of those that were not. Without the RV, and with the LV alone, a
-third of the stacks each is corrected again.
+Hearts are drawn (cohort seed 2026; the prior was trained on seed 0), damaged at three severities
+as networks damage slices, corrected with the prior and judged: share of valid slices before and
+after, stacks that came back unchanged with a reason, Dice against the drawn truth of the slices
+that were broken, and how many of those that were not were left alone. Without the RV, and with the
+LV alone, a third of the stacks each is corrected again.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from cardiovae.phantom.short_axis import stack_cohort
-from cardiovae.phantom.slice_defects import corrupt_stack
 from numpy.typing import NDArray
 
 from cardiovae.audit.audit import audit_sequence
@@ -33,6 +31,8 @@ from cardiovae.correction.record import NOT_CORRECTED
 from cardiovae.evaluation.overlap import score_frames
 from cardiovae.intervals.bootstrap import mean_by_patient
 from cardiovae.labels import SHORT_AXIS, Label
+from cardiovae.phantom.short_axis import stack_cohort
+from cardiovae.phantom.slice_defects import corrupt_stack
 from cardiovae.prior.folder import load_prior
 from cardiovae.sequence import EchoSequence
 

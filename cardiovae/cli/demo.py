@@ -107,7 +107,7 @@ Pair = tuple["EchoSequence", "EchoSequence", float]
 
 
 def _draw_cine(rng: np.random.Generator) -> Pair:
-    """A beating heart in a four-chamber view, the same with the errors of a network, frame time."""
+    """A beating four-chamber view, the same with the errors of a network, and the frame time."""
     from cardiovae.phantom.corruption import corrupt_sequence
     from cardiovae.phantom.heart import draw_heart, draw_parameters
 
@@ -120,7 +120,7 @@ def _draw_cine(rng: np.random.Generator) -> Pair:
 
 
 def _draw_stack(rng: np.random.Generator) -> Pair:
-    """A short-axis stack, the same with the errors of a network, mm between slices."""
+    """A short-axis stack, the same with the errors of a network, and mm between slices."""
     from cardiovae.phantom.short_axis import draw_stack, draw_stack_parameters
     from cardiovae.phantom.slice_defects import corrupt_stack
 
