@@ -48,7 +48,6 @@ def audit_record(sequence: EchoSequence, found: SequenceAudit, motion: Motion) -
         measurable) and `reasons` by position; `attributes`, T values each, None where they mean
         nothing, as the long axis of a short-axis slice, and of slices `RV_AREA` too.
     """
-    frames = [finding for frame in found.frames for finding in frame.findings]
     (height, width), n = sequence.shape, sequence.n_frames
     return {
         "passed": found.passed,
@@ -64,7 +63,7 @@ def audit_record(sequence: EchoSequence, found: SequenceAudit, motion: Motion) -
         "invalid_frames": list(found.invalid_frames),
         "temporal_verdict": found.temporal_verdict.value if found.temporal_set else None,
         "criteria": [
-            *(_criterion(found.anatomy, s, n, motion=False) for s in summarize(frames)),
+            *(_criterion(found.anatomy, s, n, motion=False) for s in found.anatomy_summaries),
             *(
                 _criterion(str(found.temporal_set), s, n, motion=True)
                 for s in summarize(found.temporal)
