@@ -47,8 +47,10 @@ def recorded(sequence):
 
 def test_a_healthy_stack_passes_by_default_and_has_no_motion():
     audit = audit_sequence(stack())
-    assert audit.passed and audit.anatomy == "acdc"
-    assert audit.temporal_set is None and audit.temporal == ()
+    assert audit.passed
+    assert audit.anatomy == "acdc"
+    assert audit.temporal_set is None
+    assert audit.temporal == ()
     assert audit.to_json()["temporal_verdict"] is None
 
 
@@ -75,7 +77,8 @@ def test_a_structure_taken_out_between_two_slices_is_missed(structure):
     assert (2, name) in failing(audit)
     assert not {(z, n) for z, n in failing(audit) if n == name} - {(2, name)}
     finding = next(f for f in audit.frames[2].findings if f.criterion == name)
-    assert finding.value == 1 and "both sides" in finding.reason
+    assert finding.value == 1
+    assert "both sides" in finding.reason
 
 
 @pytest.mark.parametrize("structure", [Label.LV, Label.MYO])
@@ -120,10 +123,10 @@ def test_missing_is_what_lies_between_the_first_and_the_last(present):
 
 def test_criteria_for_other_views_are_refused_with_the_way_out():
     for name in ("camus", "camus-public"):
-        with pytest.raises(ConfigError, match="a stack of short-axis slices; take .* acdc"):
+        with pytest.raises(ConfigError, match=r"a stack of short-axis slices; take .* acdc"):
             audit_sequence(stack(), anatomy=name)
     apical = EchoSequence(heart()[:, :, None], (0.5, 0.5), STRUCTURES, source="mine")
-    with pytest.raises(ConfigError, match="mine: criteria 'acdc' .* camus, or say .* SAX"):
+    with pytest.raises(ConfigError, match=r"mine: criteria 'acdc' .* camus, or say .* SAX"):
         audit_sequence(apical, anatomy="acdc")
     with pytest.raises(ConfigError, match="an anatomical set"):
         audit_sequence(stack(), anatomy="tmi2022")
@@ -143,7 +146,8 @@ def test_what_a_slice_lacks_is_neither_failed_nor_passed_in_the_record():
     assert by_name["holes_in_rv"]["verdicts"] == "PP-PP-"
     assert by_name["holes_in_rv"]["values"][2] is None
     assert by_name["rv_missing"]["verdicts"] == "PPFPPP"
-    assert implausible_frames(record) == [2] and worst_frame(record) == 2
+    assert implausible_frames(record) == [2]
+    assert worst_frame(record) == 2
     assert criteria_not_passed(record, 2) == ["rv_missing"]
     assert criteria_not_passed(record, 5) == []
 
@@ -154,8 +158,10 @@ def test_tables_leave_blank_what_was_not_asked():
     columns = frame_columns(criteria)
     rows = list(frame_rows(record, columns))
     assert all(row.keys() == columns.keys() for row in rows)
-    assert rows[2]["acdc:holes_in_rv"] is None and rows[1]["acdc:holes_in_rv"] == 0
-    assert rows[2]["rv_area"] is None and rows[2]["not_passed"] == "rv_missing"
+    assert rows[2]["acdc:holes_in_rv"] is None
+    assert rows[1]["acdc:holes_in_rv"] == 0
+    assert rows[2]["rv_area"] is None
+    assert rows[2]["not_passed"] == "rv_missing"
     findings = list(finding_rows(record, everything=True))
     assert not any(f["frame"] == 2 and f["criterion"] == "holes_in_rv" for f in findings)
 
@@ -165,7 +171,8 @@ def test_attributes_of_slices_are_areas_and_centers_alone():
     found = record["attributes"]
     pixels = np.count_nonzero(stack().labels == Label.RV, axis=(0, 1))
     expected = [n * 1.5 * 1.5 if n else None for n in pixels.tolist()]
-    assert found["rv_area"] == expected and math.isfinite(found["lv_area"][0])
+    assert found["rv_area"] == expected
+    assert math.isfinite(found["lv_area"][0])
     for name in ("lv_length", "lv_base_width", "lv_orientation", "la_area"):
         assert found[name] == [None] * 6
 
@@ -173,4 +180,6 @@ def test_attributes_of_slices_are_areas_and_centers_alone():
 def test_the_table_of_a_stack_counts_the_slices_that_were_asked():
     text = audit_sequence(without(stack(), Label.RV, [2])).table()
     row = next(line for line in text.splitlines() if "holes_in_rv" in line)
-    assert "4/4" in row and "motion" not in text and "temporal" not in text
+    assert "4/4" in row
+    assert "motion" not in text
+    assert "temporal" not in text
