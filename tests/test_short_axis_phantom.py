@@ -107,12 +107,12 @@ def test_waves_add_half_the_square_of_their_amplitude():
 def test_the_true_volumes_are_those_of_fine_pixels(seed):
     parameters = heart((3, seed), "ES" if seed % 2 else "ED")
     reach = (
-        int(2 * (parameters.radius_mm + parameters.wall_mm + parameters.rv_width_mm) / 0.7) + 80
+        int(2 * (parameters.radius_mm + parameters.wall_mm + parameters.rv_width_mm) / 0.6) + 80
     )
-    stack = draw_stack(parameters, spacing_mm=(0.7, 0.7), slice_mm=1.0, shape=(reach, reach))
+    stack = draw_stack(parameters, spacing_mm=(0.6, 0.8), slice_mm=1.0, shape=(reach, reach))
     true = stack.lv_volume_ml, stack.myo_volume_ml, stack.rv_volume_ml
     for label, volume in zip(SHORT_AXIS, true, strict=True):
-        counted = np.count_nonzero(stack.sequence.labels == label) * 0.7 * 0.7 * 1.0 / 1000
+        counted = np.count_nonzero(stack.sequence.labels == label) * 0.6 * 0.8 * 1.0 / 1000
         assert counted == pytest.approx(volume, rel=0.01), label
 
 
