@@ -194,15 +194,26 @@ def _slice(
     middle = (np.array(shape) - 1) / 2 * spacing_mm
     place = middle + parameters.center_mm + np.array(parameters.drift) * depth_mm
     labels = np.zeros(shape, np.uint8)
-    painted = (
-        (sections.rv, Label.RV),
-        (sections.epicardium, Label.MYO),
-        (sections.lv, Label.LV),
-    )
+    painted = [
+        (points + place, label)
+        for points, label in (
+            (sections.rv, Label.RV),
+            (sections.epicardium, Label.MYO),
+            (sections.lv, Label.LV),
+        )
+        if points is not None
+    ]
+    if not painted:
+        return labels
+    # The heart is a small part of the image: only that is filled.
+    reach = np.concatenate([points for points, _ in painted]) / spacing_mm
+    first = np.floor(reach.min(0)).clip(0).astype(int)
+    last = np.ceil(reach.max(0)).astype(int) + 1
+    window = labels[first[0] : max(last[0], 0), first[1] : max(last[1], 0)]
     for points, label in painted:
-        if points is not None:
-            labels[fill_polygon(points + place, spacing_mm, shape)] = label
-    _drop_crumbs(labels)
+        inside = fill_polygon(points - first * spacing_mm, spacing_mm, window.shape)
+        window[inside] = label
+    _drop_crumbs(window)
     return labels
 
 

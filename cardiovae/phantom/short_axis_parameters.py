@@ -113,6 +113,9 @@ GROUPS: Mapping[str, Group] = MappingProxyType(
 THINNEST_WALL_MM = 4.4
 RV_WIDTH_MM = (14.0, 58.0)
 SHORTENING = 0.25  # of the LV's length, over the ejection fraction: 15 % at 60 % (from memory)
+# How far the septum bulges into the RV, at the most: a concavity of 30 mm is none of an RV
+# (the published criteria, `configs/criteria/acdc.yaml`), waves and pixels add some.
+DEEPEST_MM = 26.0
 MARGIN_MM = 8.0  # between the heart and the edge of the image
 
 
@@ -170,7 +173,7 @@ def _draw(rng: np.random.Generator) -> tuple[StackParameters, float, float]:
         epi_waves=_outer_waves(rng, endo, radius, wall, (septum, math.radians(angle))),
         twist_deg=rng.uniform(-25, 25),
         rv_angle_deg=angle,
-        rv_half_deg=_normal(rng, group.rv_half_deg),
+        rv_half_deg=min(_normal(rng, group.rv_half_deg), _widest_half_deg(radius + wall)),
         rv_narrowing=rng.uniform(0.1, 0.4),
         rv_width_mm=30.0,
         rv_end_mm=rng.uniform(7, 10),
@@ -186,6 +189,11 @@ def _draw(rng: np.random.Generator) -> tuple[StackParameters, float, float]:
     )
     heart = _with_rv_volume(heart, rv_ml)
     return _placed(rng, heart), lv_ef, rv_ef
+
+
+def _widest_half_deg(outer_mm: float) -> float:
+    """Half of the widest angle whose arc is no deeper than `DEEPEST_MM`."""
+    return math.degrees(math.acos(1 - min(DEEPEST_MM / outer_mm, 1)))
 
 
 def _waves(rng: np.random.Generator, sizes: tuple[float, ...]) -> Waves:
