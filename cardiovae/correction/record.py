@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae import __version__
-from cardiovae.attributes import ATTRIBUTES, UNITS, attribute_signals
+from cardiovae.attributes import ATTRIBUTES, ON_SLICES, UNITS, attribute_signals
+from cardiovae.audit.record import RV_AREA
 from cardiovae.audit.verdicts import SequenceAudit, Verdict
 from cardiovae.correction.config import CorrectConfig
+from cardiovae.labels import Label
 from cardiovae.sequence import EchoSequence
 
 if TYPE_CHECKING:  # a record can be read and made without a network
@@ -199,9 +201,10 @@ def frame_changes(
 
 def units(sequence: EchoSequence) -> dict[str, str]:
     """Unit of each attribute; pixels where the spacing is unknown."""
+    named = {name: UNITS.get(name, "mm2") for name in _named(sequence)}
     if sequence.spacing_mm is not None:
-        return dict(UNITS)
-    return {name: unit.replace("mm2", "px").replace("mm", "px") for name, unit in UNITS.items()}
+        return named
+    return {name: unit.replace("mm2", "px").replace("mm", "px") for name, unit in named.items()}
 
 
 def number(value: float) -> float | None:
@@ -210,7 +213,14 @@ def number(value: float) -> float | None:
 
 
 def _signals(sequence: EchoSequence) -> dict[str, list[float | None]]:
-    signals = attribute_signals(
-        sequence.labels, sequence.spacing_mm or (1.0, 1.0), sequence.structures
-    )
-    return {name: [number(v) for v in signals[name].tolist()] for name in ATTRIBUTES}
+    spacing = sequence.spacing_mm or (1.0, 1.0)
+    signals = attribute_signals(sequence.labels, spacing, sequence.structures)
+    if sequence.is_stack:
+        pixels = np.count_nonzero(sequence.labels == Label.RV, axis=(0, 1))
+        signals[RV_AREA] = np.where(pixels > 0, pixels * math.prod(spacing), math.nan)
+    return {name: [number(v) for v in signals[name].tolist()] for name in _named(sequence)}
+
+
+def _named(sequence: EchoSequence) -> tuple[str, ...]:
+    """Attributes that mean something in such a view."""
+    return (*ON_SLICES, RV_AREA) if sequence.is_stack else ATTRIBUTES
