@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from cardiovae.audit.audit import audit_sequence
+from cardiovae.audit.verdicts import Verdict
 from cardiovae.errors import CardiovaeError
 from cardiovae.labels import SHORT_AXIS, Label
 from cardiovae.morphology import bounding_box
@@ -167,7 +169,7 @@ def check_slice(labels):
         assert (ndimage.binary_dilation(rv) & myo).any()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=25)
 @given(SEEDS, PHASES)
 def test_every_slice_is_one_heart(seed, phase):
     parameters = heart(seed, phase)
@@ -178,6 +180,29 @@ def test_every_slice_is_one_heart(seed, phase):
     for z in range(stack.sequence.n_frames):
         check_slice(stack.sequence.frame(z))
     assert thinnest_wall_mm(parameters) > 1.8 * math.sqrt(2)
+
+
+@pytest.mark.parametrize("scan", [{}, {"spacing_mm": (2.0, 2.0), "slice_mm": 10.0}])
+def test_drawn_stacks_pass_the_published_criteria(scan, hearts):
+    parameters = [*hearts[:5], *(heart(seed, "ES") for seed in range(5))]
+    for p in parameters:
+        audit = audit_sequence(draw_stack(p, **scan).sequence, anatomy="acdc", temporal=None)
+        findings = [finding for frame in audit.frames for finding in frame.findings]
+        assert len(findings) > 50
+        assert not [f for f in findings if f.verdict is not Verdict.PASS]
+
+
+def test_damaged_slices_mostly_fail_the_published_criteria(hearts):
+    damaged_slices, failed = 0, 0
+    for i, p in enumerate(hearts[:8]):
+        stack = draw_stack(p, slice_mm=12.0).sequence
+        after, names = corrupt_stack(stack, severity=0.8, rng=np.random.default_rng((4, i)))
+        frames = audit_sequence(after, anatomy="acdc", temporal=None).frames
+        for done, frame in zip(names, frames, strict=True):
+            damaged_slices += bool(done)
+            failed += bool(done) and any(f.verdict is Verdict.FAIL for f in frame.findings)
+    assert damaged_slices > 20
+    assert failed > 0.6 * damaged_slices
 
 
 @settings(deadline=None, max_examples=20)
