@@ -36,11 +36,18 @@ def explore(
     ] = None,
     prior: Annotated[
         str,
-        typer.Option("--prior", metavar="NAME", help="Shape prior: camus, phantom, or a folder."),
+        typer.Option(
+            "--prior", metavar="NAME", help="Shape prior: camus, phantom, short-axis, or a folder."
+        ),
     ] = DEFAULT_PRIOR,
     criteria: Annotated[
-        str, typer.Option(metavar="SET", help="Anatomical criteria that judge every heart.")
-    ] = "camus",
+        str | None,
+        typer.Option(
+            metavar="SET",
+            help="Anatomical criteria that judge every heart. Default: camus, or acdc for a prior "
+            "of short-axis slices.",
+        ),
+    ] = None,
     at: Annotated[
         int | None,
         typer.Option(
@@ -75,8 +82,10 @@ def explore(
     numbers as explore.json.
     """
     prior_folder(prior)
-    judge = options.anatomical(criteria)
+    if criteria is not None:
+        options.anatomical(criteria)
     how = options.reading(labels, spacing, None)
+    from cardiovae.bank import BANK_CRITERIA
     from cardiovae.explore.explore import explore as look
     from cardiovae.explore.found import Settings
     from cardiovae.explore.maps import umap_module
@@ -89,6 +98,7 @@ def explore(
         refuse_to_replace(output / name, overwrite=overwrite)
     screen = Screen()
     loaded = load_prior(prior)
+    judge = options.anatomical(criteria or BANK_CRITERIA[loaded.structures][0])
     settings = Settings(judge, seed, codes, samples, at, umap)
     encoded: list[EncodedMask] = []
     code = ExitCode.OK

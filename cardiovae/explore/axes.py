@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 FOLLOWS = 0.8
 PERCENTILES = (2.5, 97.5)
 INSTANT = "instant"
+POSITION = "slice position"
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +106,12 @@ def component_axes(codes: Array, n: int) -> tuple[Axis, ...]:
     )
 
 
-def instant_axis(codes: Array, instants: Array, neuron: tuple[Array, float] | None) -> Axis | None:
+def instant_axis(
+    codes: Array, instants: Array, neuron: tuple[Array, float] | None, name: str = INSTANT
+) -> Axis | None:
     """The cardiac instant, ED 0 to ES 1, as the prior's neuron reads it.
+
+    Or the position of a slice, base 0 to apex 1.
 
     Moving along it adds what codes of that instant have on average (their regression on what the
     neuron reads): the neuron's weights alone are the shortest way to change its reading, and lead
@@ -116,6 +121,7 @@ def instant_axis(codes: Array, instants: Array, neuron: tuple[Array, float] | No
         codes: Training codes, shape (N, D).
         instants: Their instants, shape (N,), NaN where unknown.
         neuron: Weights (D,) and bias; None = no such axis.
+        name: What the neuron reads.
     """
     if neuron is None:
         return None
@@ -132,7 +138,7 @@ def instant_axis(codes: Array, instants: Array, neuron: tuple[Array, float] | No
         rank = float(stats.spearmanr(positions[known], instants[known]).statistic)
     low, high = np.percentile(positions, PERCENTILES)
     move = along @ centered / spread
-    return Axis(INSTANT, "", read, offset, move, float(low), float(high), "lv_area", rank)
+    return Axis(name, "", read, offset, move, float(low), float(high), "lv_area", rank)
 
 
 def instant_neuron(network: nn.Module) -> tuple[Array, float] | None:

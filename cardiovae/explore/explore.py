@@ -13,6 +13,8 @@ from cardiovae.audit.criteria import CriteriaSet
 from cardiovae.errors import ConfigError
 from cardiovae.evaluation.validity import share_of_draws
 from cardiovae.explore.axes import (
+    INSTANT,
+    POSITION,
     Axis,
     component_axes,
     instant_axis,
@@ -146,12 +148,13 @@ def _start(prior: ShapePrior, at: int | None) -> Array:
 
 
 def _axes(prior: ShapePrior, population: Population) -> tuple[tuple[Axis, ...], bool]:
-    """Dimensions that follow attributes, else principal components; and the instant."""
+    """Dimensions that follow attributes, else principal components; and what a neuron reads."""
     found: tuple[Axis, ...] = ()
     if prior.network.follows_attributes:
         found = regularized_axes(prior.codes, population.codes, population.attributes)
     axes = found or component_axes(prior.codes, len(REGULARIZED))
-    instant = instant_axis(prior.codes, prior.instants, instant_neuron(prior.network))
+    name = INSTANT if prior.beats else POSITION
+    instant = instant_axis(prior.codes, prior.instants, instant_neuron(prior.network), name)
     return (axes if instant is None else (*axes, instant)), bool(found)
 
 
@@ -230,7 +233,8 @@ def _film(prior: ShapePrior, start: _Named, end: _Named, judge: CriteriaSet) -> 
 def _changes(
     prior: ShapePrior, population: Population, masks: Sequence[EncodedMask], judge: CriteriaSet
 ) -> tuple[Change, ...]:
-    directions = named_directions(population.codes, population.attributes, population.instants)
+    instants = population.instants if prior.beats else np.full(len(population.codes), np.nan)
+    directions = named_directions(population.codes, population.attributes, instants)
     bases = [_Named("mean heart", prior.codes.mean(0))]
     for m in masks[:MAX_MASKS]:
         frame = m.instants[0]

@@ -73,7 +73,8 @@ class ShapePrior:
             learned, the same network elsewhere.
         seen: The training shapes as the network sees them with LV alone, with LV and MYO, and
             with all structures annotated: codes (N, D) and misfits in mm (N,).
-        instants: Their cardiac instants, ED 0 to ES 1, NaN where unknown, shape (N,).
+        instants: Their cardiac instants, ED 0 to ES 1, or positions in a stack, base 0 to apex 1;
+            NaN where unknown, shape (N,).
         patients: Their patients, numbered from 0, shape (N,).
         provenance: What `provenance.json` says: name, license, data, versions, figures.
         folder: Where it was read from.
@@ -93,6 +94,11 @@ class ShapePrior:
     def codes(self) -> NDArray[np.float64]:
         """Posterior means of the whole training shapes, shape (N, D)."""
         return np.asarray(self.seen[-1].codes, np.float64)
+
+    @property
+    def beats(self) -> bool:
+        """Whether `instants` are those of a beat; of slices they are positions, base to apex."""
+        return Label.RV not in self.structures
 
     @property
     def name(self) -> str:
