@@ -37,6 +37,8 @@ from cardiovae.sequence import EchoSequence
 
 Progress = Callable[[str], None]
 
+MOST_ROUNDS = 3  # of repairing what repairs left incomplete
+
 
 def correct_sequence(
     sequence: EchoSequence,
@@ -82,6 +84,7 @@ def correct_sequence(
         if broken.any():
             say("repair")
             work = _repaired(work, scene, prior, bank, judge, config)
+            work = _completed(work, prior, bank, judge, config)
         if not work.reason and (
             broken.any() or judge.only_required().jumps(sequence.labels).any()
         ):
@@ -167,6 +170,28 @@ def _repaired(
     detail[list(found)] = [frame.detail for frame in found.values()]
     codes = np.where(scene.broken[:, None], mended.codes, work.codes)
     return _Work(mended.sequence, mended, codes, detail)
+
+
+def _completed(
+    work: _Work, prior: ShapePrior, bank: LatentBank, judge: Judge, config: CorrectConfig
+) -> _Work:
+    """A repaired stack in which no slice lacks what slices on both sides of it have.
+
+    A slice is judged on its own when it is repaired, so what is repaired around a slice may leave
+    it without a structure: then that is repaired too.
+    """
+    for _ in range(MOST_ROUNDS):
+        if work.reason or not work.sequence.is_stack:
+            return work
+        left = np.array([not f.passed for f in judge.audits(work.sequence)[0].frames])
+        if not left.any():
+            return work
+        assert work.scene is not None
+        scene = see(work.sequence, left, prior, config.fit, None, work.scene.placement)
+        if scene is None:
+            return work
+        work = _repaired(work, scene, prior, bank, judge, config)
+    return work
 
 
 def _smoothed(work: _Work, prior: ShapePrior, judge: Judge, config: CorrectConfig) -> _Work:

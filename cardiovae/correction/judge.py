@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from cardiovae.audit.audit import audit_sequence, frame_is_valid
 from cardiovae.audit.criteria import CriteriaSet
 from cardiovae.audit.temporal import MIN_FRAMES, temporal_findings
 from cardiovae.audit.verdicts import SequenceAudit, Verdict
+from cardiovae.labels import Label
 from cardiovae.sequence import EchoSequence
 
 
@@ -21,10 +22,27 @@ class Judge:
     sequence: EchoSequence
     anatomy: tuple[CriteriaSet, ...]
     temporal: tuple[CriteriaSet, ...]
+    needed: tuple[Label, ...] = ()  # what a frame must show, whatever the sets leave open
 
     def only_required(self) -> Judge:
         """The same judge with the first set of each kind alone."""
-        return Judge(self.sequence, self.anatomy[:1], self.temporal[:1])
+        return replace(self, anatomy=self.anatomy[:1], temporal=self.temporal[:1])
+
+    def within(self, stack: NDArray[np.uint8], sound: NDArray[np.bool_], t: int) -> Judge:
+        """The same judge for slice `t` of a stack, who asks for what slices around it show.
+
+        Args:
+            stack: Label maps, shape (H, W, Z).
+            sound: Slices that can be relied on, shape (Z,).
+            t: Index of the slice.
+        """
+        if not self.sequence.is_stack:
+            return self
+        present = {
+            s: np.flatnonzero((stack == s).any((0, 1)) & sound) for s in self.sequence.structures
+        }
+        needed = (s for s, at in present.items() if at.size and at[0] < t < at[-1])
+        return replace(self, needed=tuple(needed))
 
     def audits(self, sequence: EchoSequence) -> tuple[SequenceAudit, ...]:
         """Full audits: the sets in use, then the others."""
@@ -39,7 +57,7 @@ class Judge:
 
     def frame_passes(self, labels: NDArray[np.uint8]) -> bool:
         """Whether one label map (H, W) passes every anatomical set."""
-        return all(
+        return all((labels == s).any() for s in self.needed) and all(
             frame_is_valid(labels, self.sequence.spacing_mm, s, self.sequence.structures)
             for s in self.anatomy
         )

@@ -25,6 +25,7 @@ from cardiovae.prior.codec import Floats, canvas_distances, decode
 from cardiovae.prior.folder import ShapePrior
 
 CONTEXT_STRENGTH = 8.0  # of the neighbors' say in a broken frame's code
+SLICE_CONTEXT = 0.5  # in a stack: from slice to slice a heart changes more than in 20 ms
 N_NEAREST = 4  # valid codes of the bank to try
 
 
@@ -59,7 +60,8 @@ def in_context(scene: Scene) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return scene.codes, np.ones(n_frames)
     outliers = np.maximum(robust_weights(scene.codes), 0.1)
     weights = np.where(scene.broken, scene.trust, outliers)
-    expected = smooth(scene.codes, weights, CONTEXT_STRENGTH)
+    strength = SLICE_CONTEXT if scene.sequence.is_stack else CONTEXT_STRENGTH
+    expected = smooth(scene.codes, weights, strength)
     own = np.where(scene.broken, scene.trust, 1.0)
     return own[:, None] * scene.codes + (1 - own[:, None]) * expected, own
 
@@ -74,14 +76,16 @@ def repair(
     codes, own = in_context(scene)
     decoded = canvas_distances(decode(prior.network, codes[frames]))
     measured = scene.measured[frames]
-    weight = soundness(measured, decoded, config.blend) * own[frames, None, None, None]
+    said = np.where(scene.lacking, 1.0, own)[frames]
+    weight = soundness(measured, decoded, config.blend) * said[:, None, None, None]
     if scene.distrust is not None:
         weight = weight * scene.distrust.on_canvas(scene.placement)[frames]
     residual = weight.astype(np.float32) * (measured - decoded)
     found: dict[int, Repaired] = {}
     for i, t in enumerate(frames):
-        one = _Candidate(t, codes[t], decoded[i], residual[i], float(own[t]))
-        asked = (judge, judge.only_required())
+        one = _Candidate(t, codes[t], decoded[i], residual[i], float(said[i]))
+        strict = judge.within(scene.sequence.labels, ~scene.broken, t)
+        asked = (strict, strict.only_required())
         tries = itertools.chain(
             (_with_detail(scene, one, a, config) for a in asked),
             (_projected(scene, one, prior, bank, a) for a in asked),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cardiovae.audit.stacks import missing_between_slices
 from cardiovae.correction.blend import COMPARABLE, clean
 from cardiovae.correction.config import FitConfig
 from cardiovae.correction.distrust import Distrust
@@ -43,7 +44,8 @@ class Scene:
         spread: Posterior standard deviations, shape (T, D).
         misfit_mm: How far the decoded contours of `encoded` lie from those of `cleaned`, (T,).
         trust: How much each frame is to be believed, shape (T,): 1 for sound ones, down to
-            `LEAST_TRUST` for those that are broken badly.
+            `LEAST_TRUST` for those that are broken badly, or lack what slices around them show.
+        lacking: Broken slices that lack it, shape (T,); what they do show may be sound.
         codes: The same, those of broken frames fitted to their sound part, shape (T, D).
         distrust: What was doubtful before; None = nothing is known.
     """
@@ -57,6 +59,7 @@ class Scene:
     spread: NDArray[np.float64]
     misfit_mm: NDArray[np.float64]
     trust: NDArray[np.float64]
+    lacking: NDArray[np.bool_]
     codes: NDArray[np.float64]
     distrust: Distrust | None = None
 
@@ -67,6 +70,7 @@ def see(
     prior: ShapePrior,
     fit: FitConfig,
     distrust: Distrust | None = None,
+    placement: Placement | None = None,
 ) -> Scene | None:
     """Place, measure, encode and fit a sequence; None when no frame shows a heart.
 
@@ -76,11 +80,13 @@ def see(
         prior: The shape prior.
         fit: Settings of the fit.
         distrust: What is doubtful before anything is done; broken frames lose that trust.
+        placement: Where it lies on the canvas, where that is known; None = found here.
     """
     cleaned = sequence.labels.copy()
     for t in np.flatnonzero(broken):
         cleaned[:, :, t] = clean(sequence.frame(int(t)), sequence.structures, keep=COMPARABLE)
-    placement = place(cleaned, sequence.spacing_mm, stack=sequence.is_stack)
+    if placement is None:
+        placement = place(cleaned, sequence.spacing_mm, stack=sequence.is_stack)
     if placement is None:
         return None
     shares, inside = to_canvas(cleaned, placement)
@@ -102,13 +108,22 @@ def see(
         )
         decoded[broken] = canvas_distances(decode(prior.network, codes[broken]))
     trust = _trust(sequence.labels, cleaned, shares, decoded)
-    trust = np.where(broken, trust, 1.0)
+    lacking = incomplete(sequence) & broken
+    trust = np.where(broken, np.where(lacking, LEAST_TRUST, trust), 1.0)
     if distrust is not None:
         trust = np.maximum(np.where(broken, trust * distrust.weights(), 1.0), LEAST_TRUST)
     return Scene(
-        sequence, placement, cleaned, broken, measured, encoded, spread, misfit, trust, codes,
-        distrust,
+        sequence, placement, cleaned, broken, measured, encoded, spread, misfit, trust, lacking,
+        codes, distrust,
     )  # fmt: skip
+
+
+def incomplete(sequence: EchoSequence) -> NDArray[np.bool_]:
+    """Slices of a stack without a structure that slices on both sides have, shape (Z,)."""
+    if not sequence.is_stack:
+        return np.zeros(sequence.n_frames, bool)
+    present = ((sequence.labels == s).any((0, 1)) for s in sequence.structures)
+    return np.asarray(np.any([missing_between_slices(p) > 0 for p in present], axis=0))
 
 
 def _trust(
