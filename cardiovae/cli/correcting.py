@@ -225,7 +225,7 @@ def _audit(sequence: EchoSequence, found: Any) -> dict[str, Any]:
 
 def _ef(sequence: EchoSequence) -> float | None:
     """Single-plane ejection fraction in percent; None where it cannot be measured."""
-    from cardiovae.evaluation.ejection import ejection
+    from cardiovae.indices.ejection import ejection
 
     if sequence.spacing_mm is None:
         return None

@@ -12,10 +12,10 @@ from cardiovae.audit.audit import audit_frame
 from cardiovae.audit.criteria import criteria
 from cardiovae.audit.temporal import MIN_FRAMES, Motion, temporal_findings
 from cardiovae.audit.verdicts import SequenceAudit, Verdict
-from cardiovae.evaluation.ejection import Disks, ed_es, lv_disks
 from cardiovae.evaluation.overlap import score_frames
 from cardiovae.evaluation.pairing import Pair
 from cardiovae.evaluation.results import ANATOMY, MOTION, PairResult, Side
+from cardiovae.indices.ejection import Disks, ed_es, lv_disks
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.sequence import EchoSequence
 

@@ -8,14 +8,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from cardiovae.evaluation.ejection import (
+from cardiovae.evaluation.results import PairResult
+from cardiovae.indices.ejection import (
     Disks,
     Ejection,
     ed_es,
     ejection_of_disks,
     not_ejecting,
 )
-from cardiovae.evaluation.results import PairResult
 
 View = list[PairResult]
 

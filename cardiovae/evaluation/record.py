@@ -9,10 +9,10 @@ from typing import Any
 
 from cardiovae.evaluation.aggregate import ChangeRow, ShareRow, StructureRow, WorstFrame
 from cardiovae.evaluation.agreement import Agreement
-from cardiovae.evaluation.ejection import Ejection
 from cardiovae.evaluation.pairing import Pair, Unmatched
 from cardiovae.evaluation.results import METRICS
 from cardiovae.evaluation.summary import Summary
+from cardiovae.indices.ejection import Ejection
 from cardiovae.intervals.bootstrap import COVERAGE_PERCENT, Interval
 
 

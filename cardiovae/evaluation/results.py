@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.audit.verdicts import Verdict
-from cardiovae.evaluation.ejection import Disks, Ejection, ejection_of_disks, not_ejecting
 from cardiovae.evaluation.pairing import Pair
+from cardiovae.indices.ejection import Disks, Ejection, ejection_of_disks, not_ejecting
 from cardiovae.labels import STRUCTURES, Label
 
 if TYPE_CHECKING:

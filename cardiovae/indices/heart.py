@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import ConfigError
-from cardiovae.evaluation.ejection import Disks, volume_ml
 from cardiovae.indices import atrium, ventricle
 from cardiovae.indices.beats import Beats
 from cardiovae.indices.contour import SIDES, WALLS
+from cardiovae.indices.ejection import Disks, volume_ml
 from cardiovae.indices.formulas import fall_percent
 from cardiovae.indices.measure import SEGMENTS, UNKNOWN, Cine
 from cardiovae.indices.names import INDICES, RATIOS

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.evaluation.ejection import N_DISKS, cut_disks, lv_disks
 from cardiovae.indices.contour import LEVELS, SIDES, trace_endocardium
+from cardiovae.indices.ejection import N_DISKS, cut_disks, lv_disks
 from cardiovae.labels import Label
 from cardiovae.landmarks import Landmarks, find_landmarks
 from cardiovae.sequence import EchoSequence

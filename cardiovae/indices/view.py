@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.evaluation.ejection import Disks
 from cardiovae.indices.beats import Beats, find_beats
+from cardiovae.indices.ejection import Disks
 from cardiovae.indices.measure import Cine
 
 Values = NDArray[np.float64]
