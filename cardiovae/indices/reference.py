@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from cardiovae.config import build_settings, read_preset
 from cardiovae.errors import ConfigError
-from cardiovae.indices.heart import SEXES, Subject
 from cardiovae.indices.names import INDICES
+from cardiovae.indices.subjects import SEXES, Subject
 from cardiovae.indices.view import Index
 
 DEFAULT = "ase2015"
