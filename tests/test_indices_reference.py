@@ -69,7 +69,7 @@ def test_every_range_names_its_source_and_whether_it_was_compared_with_print():
     content = yaml.safe_load((preset_folder() / "reference" / "ase2015.yaml").read_text())
     for entry in content["ranges"]:
         assert entry["source"] in content["sources"]
-        assert entry["checked"] in ("page", "memory")
+        assert entry["checked"] in ("page", "limits", "memory")
         assert entry["index"] in INDICES
     from_memory = judge("edv_ml", Index(100.0), WOMAN, reference()).source
     assert from_memory.endswith("(not compared with print)")

@@ -40,7 +40,9 @@ def core_values(heart: Heart) -> dict[str, Any]:
     """
     ed, es = next(iter(heart.views[0].beats.cycles), (None, None))
     n_beats = known(heart["n_beats"])
-    reasons = [heart.indices[name].reason for name in CORE if name not in EXTRAS]
+    view = f"{heart.views[0].name}: "
+    told = [heart.indices[name].reason for name in CORE if name not in EXTRAS]
+    reasons = [reason.removeprefix(view) for reason in told]
     return {
         **{name: known(heart[name]) for name in CORE},
         "n_beats": None if n_beats is None else int(n_beats),

@@ -16,7 +16,12 @@ DEFAULT = "ase2015"
 ANY = "any"
 NORMAL, OUTSIDE, UNKNOWN = "normal", "outside", "unknown"
 DEGREES = ("mildly abnormal", "moderately abnormal", "severely abnormal")
-CHECKED = ("page", "memory")
+CHECKED = {
+    "page": "",
+    "limits": " (degrees not compared with print)",
+    "memory": " (not compared with print)",
+}
+"""How a range was compared with print, and what is said of that beside its source."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Range:
         low: Smallest normal value.
         high: Largest.
         source: Key of the set's sources.
-        checked: How it was compared with print: "page" or "memory" (not yet).
+        checked: How it was compared with print: "page", "limits" (what is normal, not the
+            degrees) or "memory" (not yet).
         above: Largest value that is mildly, then moderately abnormal; None = no degrees.
         below: Smallest value that is mildly, then moderately abnormal; None = no degrees.
         why_not: Why nothing is judged by it; empty where something is.
@@ -139,9 +145,7 @@ def judge(name: str, index: Index, subject: Subject, ranges: Ranges) -> Judgment
         sexed = any(ranges.of(name, sex) for sex in SEXES)
         reason = "the sex is unknown" if sexed else "no range is published for it"
         return Judgment(UNKNOWN, reason=index.reason or reason)
-    source = ranges.sources[found.source]
-    if found.checked == "memory":
-        source += " (not compared with print)"
+    source = ranges.sources[found.source] + CHECKED[found.checked]
     if not math.isfinite(index.value) or found.why_not:
         reason = index.reason or found.why_not
         return Judgment(UNKNOWN, "", found.low, found.high, source, reason)
