@@ -72,7 +72,7 @@ def audit(
             "--indices",
             rich_help_panel=options.OUTPUT,
             help="Add what a clinic measures to the table of sequences, as 'cardiovae indices' "
-            "does it: volumes, ejection fraction, strain, wall, atrium. Takes two to three times "
+            "does it: volumes, ejection fraction, strain, wall, atrium. Takes about three times "
             "as long.",
         ),
     ] = False,

@@ -60,7 +60,7 @@ class Range:
             raise ConfigError(f"{title}: no such index; there are {', '.join(INDICES)}")
         if self.sex not in (*SEXES, ANY) or self.checked not in CHECKED:
             raise ConfigError(
-                f"{title}: sex is one of {(*SEXES, ANY)} and checked one of {CHECKED}, got "
+                f"{title}: sex is one of {(*SEXES, ANY)} and checked one of {(*CHECKED,)}, got "
                 f"'{self.sex}' and '{self.checked}'"
             )
         order = (*reversed(self.below or ()), self.low, self.high, *(self.above or ()))
