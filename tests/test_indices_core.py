@@ -19,6 +19,7 @@ from cardiovae.indices.measure import measure_cine
 from cardiovae.indices.names import INDICES, RATIOS
 from cardiovae.indices.reference import reference
 from cardiovae.indices.subjects import Subject, agreed, surface_of
+from cardiovae.labels import Label
 from cardiovae.phantom.cohort import phantom_cohort
 from cardiovae.phantom.corruption import corrupt_sequence
 
@@ -83,6 +84,16 @@ def test_a_sequence_without_a_beat_has_no_number_and_a_reason():
     assert {still[name] for name in CORE} == {None}
     assert (still["ed_frame"], still["es_frame"]) == (None, None)
     assert "no two frames with different LV areas" in still["indices_reason"]
+
+
+def test_a_stack_of_slices_has_no_clinical_index_and_says_so():
+    frame = np.where(half(76, 22) == Label.LA, 0, half(76, 22)).astype(np.uint8)
+    stack = cine(frame, frame, spacing=SPACING, view="SAX", structures=(Label.LV, Label.MYO))
+    assert sequence_heart(stack) is None
+    values = core_values(None)
+    assert list(values) == list(core_columns())
+    assert {values[name] for name in CORE} == {None}
+    assert "short-axis" in values["indices_reason"]
 
 
 def test_the_record_is_json_with_units_ranges_and_flags():

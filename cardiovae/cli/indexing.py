@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cardiovae.cli.auditing import Done, Task, head, line_of, settled, tasks_of
 from cardiovae.cli.cases import Cases, find_cases
 from cardiovae.cli.options import Reading
+from cardiovae.errors import FileError
 
 if TYPE_CHECKING:
     import re
@@ -37,10 +38,13 @@ class Measurer:
         return settled(task, self._measured, alone=self.alone)
 
     def _measured(self, task: Task, sha256: str) -> Done:
+        from cardiovae.indices.core import STACK
         from cardiovae.indices.measure import cine_record, measure_cine
         from cardiovae.io import open_sequence
 
         sequence, _ = open_sequence(task.path, **vars(task.reading))
+        if sequence.is_stack:
+            raise FileError(f"{task.path}: {STACK}, which all indices are measured in")
         record = {**head(task, sha256, ""), **cine_record(measure_cine(sequence))}
         return Done(task.source, sha256, True, line_of(record))
 

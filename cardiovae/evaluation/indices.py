@@ -22,7 +22,7 @@ from cardiovae.indices.ejection import ed_es
 from cardiovae.indices.heart import Heart, heart_of
 from cardiovae.indices.measure import UNKNOWN, Cine, joined, measure_cine
 from cardiovae.labels import Label
-from cardiovae.sequence import EchoSequence
+from cardiovae.sequence import APICAL, EchoSequence
 
 if TYPE_CHECKING:
     from cardiovae.evaluation.results import PairResult
@@ -69,15 +69,18 @@ def cine_at(
     structures: tuple[Label, ...],
     view: str | None,
 ) -> Cine | None:
-    """The frames of a sequence at some instants, measured; None without an instant.
+    """The frames of a sequence at some instants, measured.
 
     Args:
         sequence: Labels with their geometry.
         instants: Frames, in the order they shall have.
         structures: What is annotated.
         view: What it shows, as the pair says.
+
+    Returns:
+        The frames; None without an instant, and of a stack of short-axis slices.
     """
-    if not instants:
+    if not instants or sequence.is_stack or view not in (*APICAL, None):
         return None
     labels = sequence.labels[:, :, list(instants)]
     chosen = dataclasses.replace(sequence, labels=labels, structures=structures, view=view)

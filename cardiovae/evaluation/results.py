@@ -41,7 +41,7 @@ class Side:
         valid: Per anatomical criteria set, whether each frame passes, T values.
         motion: Per temporal criteria set, the verdict; None for fewer than three frames.
         disks: The LV at the instants of the pair; empty where the spacing is unknown.
-        cine: All that is measured at these instants; None where no frame has an LV.
+        cine: All that is measured at these instants; None without an LV in an apical view.
     """
 
     scores: FrameScores | None
@@ -168,7 +168,7 @@ def _indices(result: PairResult, side: str) -> dict[str, Any]:
     """The clinic's indices of a side, and why some are missing."""
     heart = sequence_heart(result, side)
     if heart is None:
-        return {"indices_reason": "no frame of the reference has an LV"}
+        return {"indices_reason": "the reference shows no LV in an apical view"}
     view = f"{heart.views[0].name}: "
     told = (heart.indices[name].reason.removeprefix(view) for name in INDICES)
     return {
