@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cardiovae.labels import Label
+from cardiovae.labels import STRUCTURES, Label
 from cardiovae.sequence import EchoSequence
 
 Inside = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -70,6 +70,8 @@ def cine(
     spacing: tuple[float, float] | None = FINE,
     view: str | None = "A4C",
     frame_time_ms: float | None = None,
+    structures: tuple[Label, ...] = STRUCTURES,
 ) -> EchoSequence:
     """Frames as a sequence."""
-    return EchoSequence(np.stack(frames, axis=2), spacing, frame_time_ms=frame_time_ms, view=view)
+    labels = np.stack(frames, axis=2)
+    return EchoSequence(labels, spacing, structures, frame_time_ms=frame_time_ms, view=view)

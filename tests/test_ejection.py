@@ -7,7 +7,7 @@ import pytest
 from evaluation_cases import half_ellipse, half_ellipsoid_ml
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.evaluation.ejection import ed_es, ejection, lv_disks, lv_volume_ml
+from cardiovae.indices.ejection import ed_es, ejection, lv_disks, lv_volume_ml
 from cardiovae.labels import LV_ONLY, Label
 from cardiovae.phantom.cohort import phantom_cohort
 

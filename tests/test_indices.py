@@ -11,10 +11,11 @@ from indices_cases import FINE, bullet, cine, cylinder, drawn, ellipsoid, trunca
 from scipy.special import ellipe
 
 from cardiovae.errors import ConfigError
-from cardiovae.indices.formulas import body_surface_m2, fall_percent
-from cardiovae.indices.heart import NO_SPACING, Heart, Subject, heart_of
+from cardiovae.indices.formulas import fall_percent
+from cardiovae.indices.heart import NO_SPACING, Heart, heart_of
 from cardiovae.indices.measure import cine_of, cine_record, joined, measure_cine
 from cardiovae.indices.names import INDICES, RATIOS
+from cardiovae.indices.subjects import Subject
 from cardiovae.labels import LV_ONLY, Label
 from cardiovae.phantom.cohort import phantom_cohort
 from cardiovae.sequence import EchoSequence
@@ -183,7 +184,7 @@ def test_volumes_of_phantoms_are_their_own():
 
 
 def test_body_surface_indexes_volumes_and_mass():
-    subject = Subject("female", body_surface_m2(180, 80))
+    subject = Subject("female", 2.0)
     found = heart(cine(half(*ED), half(*ES)), subject=subject)
     for indexed, of in (
         ("edv_index_ml_m2", "edv_ml"),

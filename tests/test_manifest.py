@@ -58,6 +58,10 @@ def lines(folder: Path, *rows: str, name: str = "m.csv") -> Path:
         ({"subgroups": {"age": "7"}}, "column 'age' is unknown; columns are site, vendor"),
         ({"subgroups": {"x_Device": "7"}}, "lower case letters"),
         ({"subgroups": {"site": ""}}, "site has 1 to"),
+        ({"sex": "x"}, "sex is female or male or empty, got 'x'"),
+        ({"height_cm": 180.0}, "one of them is missing"),
+        ({"height_cm": 180.0, "weight_kg": -1.0}, "weight_kg is a positive number"),
+        ({"bsa_m2": 19.0}, "0.1 to 4 m2"),
     ],
 )
 def test_an_entry_that_breaks_a_rule_cannot_be_made(changes, message):
@@ -102,6 +106,10 @@ def test_every_column_reaches_its_field(tmp_path):
         "license": "CC0-1.0",
         "sha256": DIGEST,
         "patient": "p",
+        "sex": "F",
+        "height_cm": "180",
+        "weight_kg": "80",
+        "bsa_m2": "1.9",
         "labels": '"lv=1,myo=2"',
         "site": "s",
         "vendor": "v",
@@ -122,6 +130,10 @@ def test_every_column_reaches_its_field(tmp_path):
         sha256=DIGEST,
         patient="p",
         labels="lv=1,myo=2",
+        sex="female",
+        height_cm=180.0,
+        weight_kg=80.0,
+        bsa_m2=1.9,
         subgroups={"site": "s", "vendor": "v", "quality": "good", "x_device": "d"},
     )
 
@@ -226,6 +238,9 @@ entries = st.builds(
     st.none() | texts,
     st.sampled_from([None, "camus", "lv=1,myo=2"]),
     subgroups,
+    st.sampled_from([None, "female", "male"]),
+    *(st.just(value) for value in (171.5, 70.25)),
+    st.none() | st.floats(min_value=0.1, max_value=4),
 )
 many = st.lists(entries, max_size=4, unique_by=lambda entry: name_key(entry.sequence_id))
 

@@ -9,7 +9,7 @@ from evaluation_cases import half_ellipse, half_ellipsoid_ml
 
 from cardiovae.attributes import ATTRIBUTES
 from cardiovae.errors import ConfigError, FileError
-from cardiovae.evaluation.ejection import ejection
+from cardiovae.indices.ejection import ejection
 from cardiovae.population.cohort import QUANTITIES, Member, cohort_of, samples
 from cardiovae.population.compare import compare
 from cardiovae.population.grouping import grouping_of

@@ -10,7 +10,7 @@ from correct_cases import cine, config, correct, only, with_frame, with_leak
 from cardiovae.audit.criteria import criteria
 from cardiovae.correction.config import DoubtConfig
 from cardiovae.errors import CardiovaeError, ConfigError
-from cardiovae.evaluation.ejection import ejection
+from cardiovae.indices.ejection import ejection
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.sequence import EchoSequence

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from cardiovae.audit.verdicts import Verdict
 from cardiovae.correction.record import Correction
-from cardiovae.evaluation.ejection import ejection
 from cardiovae.evaluation.overlap import score_frames
+from cardiovae.indices.ejection import ejection
 from cardiovae.labels import STRUCTURES, Label
 from proof.cases import Case
 

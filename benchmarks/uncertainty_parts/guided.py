@@ -13,7 +13,7 @@ import numpy as np
 from cardiovae.bank import LatentBank
 from cardiovae.correction.correct import correct_sequence
 from cardiovae.crisp.images import gray_levels
-from cardiovae.evaluation.ejection import ejection
+from cardiovae.indices.ejection import ejection
 from cardiovae.intervals.bootstrap import mean_by_patient
 from cardiovae.io.atomic import write_text
 from cardiovae.uncertainty.experts import Experts

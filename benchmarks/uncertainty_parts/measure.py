@@ -15,7 +15,7 @@ from cardiovae.calibration.reliability import pixel_sums
 from cardiovae.correction.config import DoubtConfig, correct_config
 from cardiovae.correction.correct import correct_sequence
 from cardiovae.crisp.images import gray_levels
-from cardiovae.evaluation.ejection import ejection
+from cardiovae.indices.ejection import ejection
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior.fidelity import dice
 from cardiovae.uncertainty.assess import assess

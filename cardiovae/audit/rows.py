@@ -15,6 +15,7 @@ from cardiovae.audit.record import (
     worst_frame,
 )
 from cardiovae.audit.verdicts import Verdict
+from cardiovae.indices.columns import core_columns, core_row
 from cardiovae.io.tables import Kind
 
 SEQUENCE_COLUMNS: Mapping[str, Kind] = {
@@ -87,9 +88,15 @@ def frame_columns(
     return {**_FRAME, **numbers, **flags}
 
 
-def sequence_columns(*, doubt: bool = False) -> dict[str, Kind]:
-    """Columns of the table of sequences, with those on the ejection fraction where asked for."""
-    return {**SEQUENCE_COLUMNS, **(_DOUBT if doubt else {})}
+def sequence_columns(*, doubt: bool = False, indices: Iterable[str] = ()) -> dict[str, Kind]:
+    """Columns of the table of sequences.
+
+    Args:
+        doubt: Whether it has those on the doubt about the ejection fraction.
+        indices: Sides of which it has the clinic's indices: "before" and "after", or "" for the
+            only one; none = no such columns.
+    """
+    return {**SEQUENCE_COLUMNS, **(_DOUBT if doubt else {}), **core_columns(indices)}
 
 
 def sequence_row(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,6 +110,7 @@ def sequence_row(record: Mapping[str, Any]) -> dict[str, Any]:
     same = ("passed", "n_frames", "temporal_verdict", "view", "height", "width", "frame_time_ms")
     return row | {
         **_doubt_of_sequence(record),
+        **core_row(record.get("indices") or {}),
         **{name: record[name] for name in same},
         "n_invalid_frames": len(record["invalid_frames"]),
         "n_implausible_frames": len(implausible_frames(record)),

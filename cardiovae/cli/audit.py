@@ -66,6 +66,16 @@ def audit(
         ),
     ] = None,
     pages: batching.Pages = "flagged",
+    indices: Annotated[
+        bool,
+        typer.Option(
+            "--indices",
+            rich_help_panel=options.OUTPUT,
+            help="Add what a clinic measures to the table of sequences, as 'cardiovae indices' "
+            "does it: volumes, ejection fraction, strain, wall, atrium. Takes about three times "
+            "as long.",
+        ),
+    ] = False,
     no_report: Annotated[
         bool,
         typer.Option(
@@ -105,6 +115,8 @@ def audit(
         limit = batching.parse_share("--max-implausible", max_implausible)
     folder = None if output is None or output.suffix.lower() == TABLE else output
     part = _part(shard, folder, junit)
+    if indices and folder is None:
+        raise ConfigError("--indices: are columns of a table; add -o DIR")
     cases = find_cases(
         inputs, results=True, manifests=True, root=root, allow_outside=allow_outside
     )
@@ -115,7 +127,13 @@ def audit(
     del cases  # of 100,000 files a hundred megabytes
     tasks = batching.shard_of(tasks, *part) if part else tasks
     batch = batching.Batch(
-        Auditor(anatomy, motion, folder is not None and not no_report, alone=len(tasks) == 1),
+        Auditor(
+            anatomy,
+            motion,
+            folder is not None and not no_report,
+            indices,
+            alone=len(tasks) == 1,
+        ),
         batching.engine_for(engine, workers, scheduler, len(tasks)),
         screen,
         "auditing",
@@ -128,9 +146,13 @@ def audit(
 
         facts = run_facts(
             "audit",
-            _command(named, criteria, temporal, (labels, spacing, frame_time, root)),
+            _command(named, criteria, temporal, (labels, spacing, frame_time, root), indices),
             [anatomy] if motion is None else [anatomy, motion],
-            {"reading": how.to_json(), "pictures": not no_report},
+            {
+                "reading": how.to_json(),
+                "pictures": not no_report,
+                **({"indices": True} if indices else {}),
+            },
         )
         wanted = Wanted(verbose, None if no_report or part else pages, junit, limit)
         place = folder / "shard-{}-of-{}".format(*part) if part else folder
@@ -160,14 +182,18 @@ def _part(shard: str | None, folder: Path | None, junit: Path | None) -> tuple[i
 
 
 def _command(
-    inputs: list[str], criteria: str, temporal: str, reading: tuple[object, ...]
+    inputs: list[str],
+    criteria: str,
+    temporal: str,
+    reading: tuple[object, ...],
+    indices: bool,
 ) -> list[str]:
     """What repeats the run anywhere: no folder of results, no number of processes."""
     words = ["cardiovae", "audit", *inputs, "--criteria", criteria, "--temporal", temporal]
     options_of = ("--labels", "--spacing", "--frame-time", "--root")
     for option, value in zip(options_of, reading, strict=True):
         words += [option, str(value)] if value is not None else []
-    return words
+    return [*words, "--indices"] if indices else words
 
 
 def _streamed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from cardiovae.batch.run import Made
 from cardiovae.cli.cases import Cases, source_name
 from cardiovae.cli.options import Reading
 from cardiovae.errors import CardiovaeError, FileError
+from cardiovae.indices.subjects import NOBODY, Subject
 from cardiovae.io.layouts import sidecars
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Task:
         reading: What is known about it besides what it says itself.
         subgroups: What it belongs to, such as a site.
         patient: Whose heart it is, where a manifest says so.
+        subject: What a manifest says of that patient.
         known_sha256: Hash of its content when an earlier run worked on it; if it is the same
             still, nothing is done.
         keep: Whether somebody looked at it and wants it left as it is.
@@ -46,6 +48,7 @@ class Task:
     reading: Reading = field(default_factory=Reading)
     subgroups: Mapping[str, str] = field(default_factory=dict)
     patient: str | None = None
+    subject: Subject = NOBODY
     known_sha256: str | None = None
     keep: bool = False
     expected: tuple[tuple[str, str], ...] = ()
@@ -58,6 +61,7 @@ class Task:
         """
         known: list[Any] = [self.reading.to_json(), dict(self.subgroups), self.keep]
         known += [self.patient] if self.patient else []
+        known += [] if self.subject == NOBODY else [asdict(self.subject)]
         known += [[file.name, _beside(file)] for file in sidecars(self.path)]
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
@@ -92,6 +96,7 @@ def _task(name: str, known: Input | None, reading: Reading) -> Task:
         replace(stated, **given),
         known.subgroups,
         known.patient,
+        known.subject,
         expected=expected,
     )
 
@@ -145,12 +150,14 @@ class Auditor:
         anatomy: Anatomical criteria set.
         temporal: Temporal criteria set; None = frames only.
         pictures: Whether to draw what a report shows of sequences that do not pass.
+        indices: Whether to measure what a clinic does, too.
         alone: Whether there is one task only, and a bug may end the run.
     """
 
     anatomy: CriteriaSet
     temporal: CriteriaSet | None
     pictures: bool = False
+    indices: bool = False
     alone: bool = False
 
     def __call__(self, task: Task) -> Done:
@@ -174,6 +181,10 @@ class Auditor:
             "subgroups": dict(task.subgroups),
             **audit_record(sequence, found, motion),
         }
+        if self.indices:
+            from cardiovae.indices.core import core_values, sequence_heart
+
+            record["indices"] = {"": core_values(sequence_heart(sequence, task.subject))}
         files: dict[str, bytes] = {}
         if self.pictures and not found.passed:
             from cardiovae.report.batch_pictures import pictures_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cardiovae.baselines.methods import FULL, WITHOUT_PRIOR
 from cardiovae.cli.auditing import Done, Task, head, line_of, settled
+from cardiovae.cli.measuring import Measured, measured
 from cardiovae.cli.results import Stated, Target, full_record, require_free, write_results
 from cardiovae.errors import ConfigError
 from cardiovae.prior.shipped import DEFAULT_PRIOR, SHORT_AXIS_PRIOR
@@ -91,13 +91,17 @@ class Corrector:
         )
         alone = target.record is None  # the labels alone are wanted
         stated = None if task.keep or alone else self._stated(found, images, task.source)
-        write_results(target, found, stated, like, overwrite=self.overwrite)
-        full = full_record(found, stated)
+        hearts = measured(found, task.subject)
+        full = full_record(found, stated, hearts)
+        doubt = None if stated is None else stated.doubt
+        write_results(target, found, full, doubt, like, overwrite=self.overwrite)
         record = {
             **head(task, sha256, ""),
             "notes": list(like.notes),
             "subgroups": dict(task.subgroups),
-            **({**_batch_record(found, stated), "page": target.page} if self.batch else {}),
+            **(
+                {**_batch_record(found, stated, hearts), "page": target.page} if self.batch else {}
+            ),
         }
         files: dict[str, bytes] = {}
         if self.batch and found.status != UNCHANGED:
@@ -203,21 +207,23 @@ def load(prior: str, device: Device) -> tuple[ShapePrior, LatentBank]:
     return loaded, load_bank(loaded)
 
 
-def _batch_record(found: Correction, stated: Stated | None) -> dict[str, Any]:
+def _batch_record(found: Correction, stated: Stated | None, hearts: Measured) -> dict[str, Any]:
     """The audits of result and input, what the correction came to, and what is in doubt."""
+    indices = hearts.values()
     changed = found.sequence.labels != found.original.labels
     labelled = int((found.original.labels != 0).sum())
     return {
         **_audit(found.sequence, found.after[0]),
         "before": _audit(found.original, found.before[0]),
         "uncertainty": None if stated is None else stated.to_json(),
+        "indices": indices,
         "correction": {
             "status": found.status,
             "reason": found.reason,
             "n_changed_frames": int(changed.any((0, 1)).sum()),
             "changed_share": int(changed.sum()) / labelled if labelled else None,
-            "ef_before": _ef(found.original),
-            "ef_after": _ef(found.sequence),
+            "ef_before": indices["before"]["ef_percent"],
+            "ef_after": indices["after"]["ef_percent"],
         },
     }
 
@@ -228,13 +234,3 @@ def _audit(sequence: EchoSequence, found: Any) -> dict[str, Any]:
 
     motion = Motion(sequence.labels, sequence.spacing_mm, sequence.structures)
     return audit_record(sequence, found, motion)
-
-
-def _ef(sequence: EchoSequence) -> float | None:
-    """Single-plane ejection fraction in percent; None where it cannot be measured."""
-    from cardiovae.evaluation.ejection import ejection
-
-    if sequence.spacing_mm is None or sequence.is_stack:
-        return None
-    found = ejection(sequence.labels, sequence.spacing_mm, structures=sequence.structures)
-    return found.ef_percent if math.isfinite(found.ef_percent) else None

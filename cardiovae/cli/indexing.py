@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from cardiovae.cli.auditing import Done, Task, head, line_of, settled, tasks_of
 from cardiovae.cli.cases import Cases, find_cases
 from cardiovae.cli.options import Reading
+from cardiovae.errors import FileError
 
 if TYPE_CHECKING:
     import re
 
-    from cardiovae.indices.heart import Subject
     from cardiovae.indices.rows import Patient
+    from cardiovae.indices.subjects import Subject
     from cardiovae.population.cohort import Member
 
 ONLY, BEFORE, AFTER = "labels", "before", "after"
@@ -37,10 +38,13 @@ class Measurer:
         return settled(task, self._measured, alone=self.alone)
 
     def _measured(self, task: Task, sha256: str) -> Done:
+        from cardiovae.indices.core import STACK
         from cardiovae.indices.measure import cine_record, measure_cine
         from cardiovae.io import open_sequence
 
         sequence, _ = open_sequence(task.path, **vars(task.reading))
+        if sequence.is_stack:
+            raise FileError(f"{task.path}: {STACK}, which all indices are measured in")
         record = {**head(task, sha256, ""), **cine_record(measure_cine(sequence))}
         return Done(task.source, sha256, True, line_of(record))
 
@@ -156,22 +160,25 @@ def _side(side: str) -> str:
 def patients_of(
     members: Sequence[tuple[Member, str]],
     subjects: Mapping[str, Subject],
+    listed: Mapping[str, Sequence[Subject]],
     stated: Subject,
 ) -> tuple[list[Patient], list[str]]:
     """Hearts put together of all files of each patient, side and view.
 
     Args:
         members: Measured files, each with its side.
-        subjects: What a table says of patients.
-        stated: What is known of all others.
+        subjects: What a table says of patients; it wins over all else.
+        listed: What manifests say of the files of each patient.
+        stated: What is known of all patients that are not in the table; it wins over manifests.
 
     Returns:
-        Patients, sorted; and what was left out: files of unknown view where a view is known, and
-        patients of the table without a file.
+        Patients, sorted; and what was left out: files of unknown view where a view is known,
+        patients of the table without a file, and what manifests contradict each other on.
     """
     from cardiovae.indices.heart import heart_of
     from cardiovae.indices.measure import UNKNOWN, Cine, cine_of, joined
     from cardiovae.indices.rows import Patient
+    from cardiovae.indices.subjects import agreed
 
     cines: dict[str, dict[str, dict[str, list[Cine]]]] = {}
     files: dict[str, dict[str, list[str]]] = {}
@@ -180,11 +187,14 @@ def patients_of(
         views = cines.setdefault(member.patient, {}).setdefault(side, {})
         views.setdefault(member.view, []).append(cine_of(member.record, member.view))
         files.setdefault(member.patient, {}).setdefault(side, []).append(member.source)
+    known = {name: agreed(found) for name, found in listed.items()}
+    whose = {name: stated.over(known[name]) if name in known else stated for name in cines}
+    whose |= subjects
     patients = [
         Patient(
             name,
             {
-                side: heart_of([joined(of) for of in views.values()], subjects.get(name, stated))
+                side: heart_of([joined(of) for of in views.values()], whose[name])
                 for side, views in sides.items()
             },
             files[name],
@@ -196,6 +206,11 @@ def patients_of(
         "--view or by their names"
         for name, sides in sorted(cines.items())
         if any(UNKNOWN in views and len(views) > 1 for views in sides.values())
+    ]
+    notes += [
+        f"{name}: the manifest contradicts itself on sex or size, which are left unknown"
+        for name, found in sorted(listed.items())
+        if any(one.over(known[name]) != known[name] for one in found)
     ]
     return patients, notes + [
         f"'{n}' of --patients has no file" for n in subjects if n not in cines

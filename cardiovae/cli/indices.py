@@ -20,9 +20,9 @@ from cardiovae.cli.screen import Screen
 from cardiovae.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cardiovae.indices.heart import Subject
     from cardiovae.indices.reference import Ranges
     from cardiovae.indices.rows import Patient
+    from cardiovae.indices.subjects import Subject
     from cardiovae.population.cohort import Member
 
 DEFAULT_OUTPUT = Path("cardiovae-indices")
@@ -133,8 +133,8 @@ def indices(
         "measuring",
     )
     namer = Namer(work.names, work.cases.known, pattern)
-    members, errors = _measured(work, batch, namer)
-    found, notes = patients_of(members, table, stated)
+    members, listed, errors = _measured(work, batch, namer)
+    found, notes = patients_of(members, table, listed, stated)
     for note in notes if found else ():
         screen.note(note)
     if found:
@@ -170,15 +170,18 @@ def _subjects(
 
 def _measured(
     work: Work, batch: batching.Batch, namer: Namer
-) -> tuple[list[tuple[Member, str]], list[tuple[str, str]]]:
-    """What came of every file, and what went wrong."""
+) -> tuple[list[tuple[Member, str]], dict[str, list[Subject]], list[tuple[str, str]]]:
+    """What came of every file, what manifests say of patients, and what went wrong."""
     members, errors = [], []
+    listed: dict[str, list[Subject]] = {}
     for task, side, done in zip(work.tasks, work.sides, batch.done(work.tasks), strict=True):
         if done.error:
             errors.append((task.source, done.error))
         else:
-            members.append((namer.member(task, done), side))
-    return members, errors
+            member = namer.member(task, done)
+            members.append((member, side))
+            listed.setdefault(member.patient, []).append(task.subject)
+    return members, listed, errors
 
 
 def _files() -> list[str]:

@@ -203,7 +203,7 @@ def _write_tables(
     parquet, totals = parquet_available(), Totals()
     doubt = _doubted(facts)
     columns = (
-        rows.sequence_columns(doubt=bool(doubt)),
+        rows.sequence_columns(doubt=bool(doubt), indices=_measured(facts)),
         rows.frame_columns(facts["criteria"], doubt),
         rows.FINDING_COLUMNS,
     )
@@ -224,6 +224,13 @@ def _write_tables(
                 add_case(record)
             _count(totals, row)
     return totals
+
+
+def _measured(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Sides of which the records of a run have the clinic's indices."""
+    if facts["verb"] == "correct":
+        return ("before", "after")
+    return ("",) if facts["settings"].get("indices") else ()
 
 
 def _doubted(facts: Mapping[str, Any]) -> tuple[str, ...]:

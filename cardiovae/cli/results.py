@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cardiovae.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cardiovae.cli.measuring import Measured
     from cardiovae.correction.record import Correction
     from cardiovae.io import LabelFile
     from cardiovae.uncertainty.record import Doubt
@@ -164,7 +165,8 @@ def require_free(target: Target, *, overwrite: bool) -> None:
 def write_results(
     target: Target,
     correction: Correction,
-    stated: Stated | None,
+    content: Mapping[str, Any],
+    doubt: Doubt | None,
     like: LabelFile,
     *,
     overwrite: bool,
@@ -174,7 +176,8 @@ def write_results(
     Args:
         target: Where to.
         correction: What to write.
-        stated: What is in doubt about it; None = nothing was asked.
+        content: Its `full_record`.
+        doubt: What is in doubt about it; None = nothing was asked.
         like: The input file, whose geometry, header and data type the labels keep.
         overwrite: Whether results of an earlier run are replaced; those that this run does not
             write again are removed.
@@ -185,14 +188,11 @@ def write_results(
     from cardiovae.io import save_labels, save_map, write_text
     from cardiovae.report import write_report
 
-    content = full_record(correction, stated)
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     if overwrite and target.record is not None:
         _remove_earlier(target.record.parent)
     save_labels(target.labels, correction.sequence, like, overwrite=overwrite)
-    by_prior, by_image = (
-        (None, None) if stated is None else (stated.doubt.posterior, stated.doubt.image)
-    )
+    by_prior, by_image = (None, None) if doubt is None else (doubt.posterior, doubt.image)
     for path, found in ((target.uncertainty, by_prior), (target.image_doubt, by_image)):
         if path is not None and found is not None:
             save_map(path, found, like, overwrite=overwrite)
@@ -229,10 +229,11 @@ class Stated:
         return {**self.doubt.to_json(), "images": self.images, "models": dict(self.models)}
 
 
-def full_record(correction: Correction, stated: Stated | None) -> dict[str, Any]:
+def full_record(correction: Correction, stated: Stated | None, hearts: Measured) -> dict[str, Any]:
     """The content of `audit.json`."""
     return {
         **correction.to_json(),
+        "indices": hearts.to_json(),
         "uncertainty": None if stated is None else stated.to_json(),
     }
 

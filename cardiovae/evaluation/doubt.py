@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from cardiovae.calibration.association import GRID, mutual_information, overlaps
 from cardiovae.calibration.reliability import pixel_sums
 from cardiovae.errors import CardiovaeError, FileError
-from cardiovae.evaluation.ejection import ejection
 from cardiovae.evaluation.pairing import Pair
+from cardiovae.indices.ejection import ejection
 from cardiovae.io.content import file_bytes
 from cardiovae.io.nifti import read_map
 from cardiovae.labels import Label

@@ -12,10 +12,11 @@ from cardiovae.audit.audit import audit_frame
 from cardiovae.audit.criteria import criteria
 from cardiovae.audit.temporal import MIN_FRAMES, Motion, temporal_findings
 from cardiovae.audit.verdicts import SequenceAudit, Verdict
-from cardiovae.evaluation.ejection import Disks, ed_es, lv_disks
+from cardiovae.evaluation.indices import cine_at
 from cardiovae.evaluation.overlap import score_frames
 from cardiovae.evaluation.pairing import Pair
 from cardiovae.evaluation.results import ANATOMY, MOTION, PairResult, Side
+from cardiovae.indices.ejection import Disks, ed_es, lv_disks
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.sequence import EchoSequence
 
@@ -40,7 +41,8 @@ def measure_pair(pair: Pair, sequences: Mapping[str, EchoSequence]) -> PairResul
                 sequence.labels, reference.labels, reference.spacing_mm, reference.structures
             )
         disks = _disks(sequence, instants, structures)
-        sides[name] = Side(scores, **_judged(sequence, structures), disks=disks)
+        cine = cine_at(sequence, instants, structures, pair.view)
+        sides[name] = Side(scores, **_judged(sequence, structures), disks=disks, cine=cine)
     return PairResult(
         pair,
         reference.n_frames,

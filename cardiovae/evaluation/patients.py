@@ -8,14 +8,15 @@ from types import MappingProxyType
 
 import numpy as np
 
-from cardiovae.evaluation.ejection import (
+from cardiovae.evaluation.indices import NO_INSTANTS
+from cardiovae.evaluation.results import PairResult
+from cardiovae.indices.ejection import (
     Disks,
     Ejection,
     ed_es,
     ejection_of_disks,
     not_ejecting,
 )
-from cardiovae.evaluation.results import PairResult
 
 View = list[PairResult]
 
@@ -75,7 +76,6 @@ def _of_side(views: Sequence[View], side: str) -> Ejection:
         found = [disks for result in view for disks in result.sides[side].disks]
         instants = ed_es(np.array([disks.area_mm2 for disks in truth]))
         if instants is None:
-            reason = "no two frames with different LV areas in the reference"
-            return not_ejecting(len(views), reason)
+            return not_ejecting(len(views), NO_INSTANTS)
         chosen.append((found[instants[0]], found[instants[1]]))
     return ejection_of_disks(chosen)

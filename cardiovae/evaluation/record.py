@@ -9,10 +9,11 @@ from typing import Any
 
 from cardiovae.evaluation.aggregate import ChangeRow, ShareRow, StructureRow, WorstFrame
 from cardiovae.evaluation.agreement import Agreement
-from cardiovae.evaluation.ejection import Ejection
 from cardiovae.evaluation.pairing import Pair, Unmatched
 from cardiovae.evaluation.results import METRICS
 from cardiovae.evaluation.summary import Summary
+from cardiovae.indices.ejection import Ejection
+from cardiovae.indices.names import INDICES
 from cardiovae.intervals.bootstrap import COVERAGE_PERCENT, Interval
 
 
@@ -80,6 +81,26 @@ def evaluation_record(
                     **{side: _volumes(found) for side, found in heart.sides.items()},
                 }
                 for heart in summary.ejections
+            ],
+        },
+        "indices": {
+            "agreement": [
+                {
+                    "index": row.index,
+                    "title": INDICES[row.index].title,
+                    "unit": INDICES[row.index].unit,
+                    "side": row.side,
+                    **_agreement(row.found),
+                }
+                for row in summary.index_agreements
+            ],
+            "patients": [
+                {
+                    "patient": heart.patient,
+                    "views": list(heart.views),
+                    **{s: {n: _known(v) for n, v in of.items()} for s, of in heart.sides.items()},
+                }
+                for heart in summary.indices
             ],
         },
         "worst": [_worst(summary, row) for row in summary.worst],

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.audit.verdicts import Verdict
-from cardiovae.evaluation.ejection import Disks, Ejection, ejection_of_disks, not_ejecting
+from cardiovae.evaluation.indices import INDICES, NO_INSTANTS, sequence_heart
 from cardiovae.evaluation.pairing import Pair
+from cardiovae.indices.ejection import Disks, Ejection, ejection_of_disks, not_ejecting
+from cardiovae.indices.measure import Cine
 from cardiovae.labels import STRUCTURES, Label
 
 if TYPE_CHECKING:
@@ -39,12 +41,14 @@ class Side:
         valid: Per anatomical criteria set, whether each frame passes, T values.
         motion: Per temporal criteria set, the verdict; None for fewer than three frames.
         disks: The LV at the instants of the pair; empty where the spacing is unknown.
+        cine: All that is measured at these instants; None without an LV in an apical view.
     """
 
     scores: FrameScores | None
     valid: Mapping[str, tuple[bool, ...]]
     motion: Mapping[str, Verdict | None]
     disks: tuple[Disks, ...]
+    cine: Cine | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +87,7 @@ class PairResult:
         if self.spacing_mm is None:
             return not_ejecting(1, "the pixel spacing is unknown")
         if len(disks) < 2:
-            return not_ejecting(1, "no two frames with different LV areas in the reference")
+            return not_ejecting(1, NO_INSTANTS)
         return ejection_of_disks([(disks[0], disks[1])])
 
 
@@ -104,7 +108,8 @@ FRAME_COLUMNS = ("name", "patient", "view", "side", "frame", *SCORES, *VALID)
 EJECTION = ("ed_ml", "es_ml", "ef_percent")
 SEQUENCE_COLUMNS = (
     "name", "patient", "view", "side", "file", "reference", "n_frames", "row_mm", "col_mm",
-    *SCORES, *VALID, *(f"motion_{name}" for name in MOTION), *EJECTION, "note", "error",
+    *SCORES, *VALID, *(f"motion_{name}" for name in MOTION), *EJECTION, *INDICES, "note",
+    "indices_reason", "error",
 )  # fmt: skip
 
 
@@ -154,7 +159,21 @@ def _sequence_row(result: PairResult, name: str) -> dict[str, Any]:
         **{v: float(np.mean(side.valid[a])) for v, a in zip(VALID, ANATOMY, strict=True)},
         **{f"motion_{m}": _verdict(side.motion[m]) for m in MOTION},
         **{column: _known(getattr(volumes, column)) for column in EJECTION},
+        **_indices(result, name),
         "note": volumes.reason,
+    }
+
+
+def _indices(result: PairResult, side: str) -> dict[str, Any]:
+    """The clinic's indices of a side, and why some are missing."""
+    heart = sequence_heart(result, side)
+    if heart is None:
+        return {"indices_reason": "the reference shows no LV in an apical view"}
+    view = f"{heart.views[0].name}: "
+    told = (heart.indices[name].reason.removeprefix(view) for name in INDICES)
+    return {
+        **{name: _known(heart[name]) for name in INDICES},
+        "indices_reason": "; ".join(dict.fromkeys(filter(None, told))),
     }
 
 

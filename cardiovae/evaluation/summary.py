@@ -22,6 +22,12 @@ from cardiovae.evaluation.aggregate import (
     worst_frames,
 )
 from cardiovae.evaluation.agreement import Agreement, agreement
+from cardiovae.evaluation.indices import (
+    IndexAgreement,
+    PatientIndices,
+    index_agreements,
+    patient_indices,
+)
 from cardiovae.evaluation.patients import PatientEjection, patient_ejections
 from cardiovae.evaluation.results import ANATOMY, MOTION, SIDES, PairResult
 from cardiovae.intervals.bootstrap import N_RESAMPLES, Interval, mean_by_patient
@@ -44,6 +50,8 @@ class Summary:
         agreements: Ejection fraction in percent against the reference, per side.
         mae_change: Mean absolute error of the ejection fraction, prediction minus before, paired.
         worst: Worst frames of the predictions, the worst first.
+        indices: The clinic's indices, one entry per patient.
+        index_agreements: Their agreement with the reference, by index and side.
     """
 
     results: tuple[PairResult, ...]
@@ -56,6 +64,8 @@ class Summary:
     agreements: Mapping[str, Agreement]
     mae_change: Interval
     worst: tuple[WorstFrame, ...]
+    indices: tuple[PatientIndices, ...]
+    index_agreements: tuple[IndexAgreement, ...]
 
 
 def summarize(
@@ -84,6 +94,7 @@ def summarize(
     names = [heart.patient for heart in hearts]
     percent = {side: [_ef(heart, side) for heart in hearts] for side in sides}
     errors = {side: np.abs(np.subtract(percent[side], percent["reference"])) for side in judged}
+    measured = patient_indices(results)
     change = Interval(math.nan)
     if "before" in judged:
         change = mean(errors["prediction"] - errors["before"], names)
@@ -100,6 +111,9 @@ def summarize(
         ),
         mae_change=change,
         worst=tuple(worst_frames(results, n_worst)),
+        indices=measured,
+        # Drawn last: the intervals of all else are those of versions that did not have it.
+        index_agreements=index_agreements(measured, judged, rng=rng, n_resamples=n_resamples),
     )
 
 

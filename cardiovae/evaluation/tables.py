@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cardiovae.evaluation.results import VALID
 from cardiovae.io.tables import Kind
 
-TEXT = ("name", "patient", "view", "side", "file", "reference", "note", "error")
+TEXT = ("name", "patient", "view", "side", "file", "reference", "note", "error", "indices_reason")
 WHOLE = ("frame", "n_frames")
 
 

@@ -14,8 +14,8 @@ from cardiovae.audit.audit import frame_is_valid
 from cardiovae.audit.criteria import CriteriaSet
 from cardiovae.bank import GRID, GRID_MM
 from cardiovae.errors import CardiovaeError
-from cardiovae.evaluation.ejection import ed_es, ejection, ejection_of_disks, lv_disks
 from cardiovae.explore.hearts import Hearts
+from cardiovae.indices.ejection import ed_es, ejection, ejection_of_disks, lv_disks
 from cardiovae.labels import Label
 from cardiovae.prior.codec import encode, to_canvas
 from cardiovae.prior.folder import ShapePrior

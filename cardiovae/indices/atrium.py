@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cardiovae.evaluation.ejection import volume_ml
+from cardiovae.indices.ejection import volume_ml
 from cardiovae.indices.formulas import area_length_ml, fall_percent
 from cardiovae.indices.view import ED, ES, Index, View, over_beats, paired_cycles, why
 

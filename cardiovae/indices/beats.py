@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, signal
 
-from cardiovae.evaluation.ejection import ed_es
+from cardiovae.indices.ejection import ed_es
 
 Values = NDArray[np.float64]
 FEWEST = 8

@@ -112,13 +112,16 @@ def _parabola(widths_mm: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def body_surface_m2(height_cm: float, weight_kg: float) -> float:
-    """Body surface area, sqrt(height weight / 3600) (Mosteller, N Engl J Med 317:1098, 1987).
+    """Body surface area, 0.007184 height^0.725 weight^0.425.
+
+    Du Bois and Du Bois, Arch Intern Med 17(6):863-871, 1916. It comes out up to a fifth too small
+    for the very obese (Livingston and Lee, Am J Physiol Endocrinol Metab).
 
     Examples:
-        >>> body_surface_m2(180, 80)
-        2.0
+        >>> round(body_surface_m2(170, 70), 2)
+        1.81
     """
-    return math.sqrt(height_cm * weight_kg / 3600)
+    return float(0.007184 * height_cm**0.725 * weight_kg**0.425)
 
 
 def fall_percent(first: float, last: float) -> float:

@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import ConfigError
-from cardiovae.evaluation.ejection import Disks, volume_ml
 from cardiovae.indices import atrium, ventricle
 from cardiovae.indices.beats import Beats
 from cardiovae.indices.contour import SIDES, WALLS
+from cardiovae.indices.ejection import Disks, volume_ml
 from cardiovae.indices.formulas import fall_percent
 from cardiovae.indices.measure import SEGMENTS, UNKNOWN, Cine
 from cardiovae.indices.names import INDICES, RATIOS
+from cardiovae.indices.subjects import Subject
 from cardiovae.indices.view import ED, ES, Index, View, over_beats, view_of
 
 NO_SPACING = "the pixel spacing is unknown"
 SQUARE = "the pixel spacing is unknown: pixels are taken for square, views are not put together"
-SEXES = ("female", "male")
 SURFACE = {
     "edv_index_ml_m2": "edv_ml",
     "esv_index_ml_m2": "esv_ml",
@@ -37,30 +37,6 @@ SURFACE = {
     "la_volume_index_ml_m2": "la_volume_ml",
 }
 """What is given per body surface, too."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is known of a patient; None = unknown.
-
-    Args:
-        sex: "female" or "male".
-        bsa_m2: Body surface area.
-
-    Raises:
-        ConfigError: Another sex, or a surface that cannot be.
-    """
-
-    sex: str | None = None
-    bsa_m2: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.sex not in (None, *SEXES):
-            raise ConfigError(f"sex: is female or male, got '{self.sex}'")
-        if self.bsa_m2 is not None and not 0.1 <= self.bsa_m2 <= 4:
-            raise ConfigError(
-                f"BSA: is 0.1 to 4 m2, got {self.bsa_m2:g}; height is in cm, weight in kg"
-            )
 
 
 @dataclass(frozen=True)
@@ -97,12 +73,17 @@ class Heart:
         return self.indices[name].value
 
 
-def heart_of(cines: Sequence[Cine], subject: Subject | None = None) -> Heart:
+def heart_of(
+    cines: Sequence[Cine],
+    subject: Subject | None = None,
+    beats: Mapping[str, Beats] | None = None,
+) -> Heart:
     """All indices of a heart; the order of the views does not matter.
 
     Args:
         cines: One per view; where an apical view is known, one of unknown view is left out.
         subject: What is known of the patient.
+        beats: ED and ES to measure at, by view, such as those of a reference; None = their own.
 
     Raises:
         ConfigError: No view, or one twice.
@@ -111,7 +92,8 @@ def heart_of(cines: Sequence[Cine], subject: Subject | None = None) -> Heart:
     if not cines or len(by_view) < len(cines):
         raise ConfigError(f"views: each once and at least one, got {[c.view for c in cines]}")
     known = [by_view[view] for view in ("A4C", "A2C") if view in by_view]
-    views = tuple(view_of(cine) for cine in known or [by_view[UNKNOWN]])
+    instants = beats or {}
+    views = tuple(view_of(c, instants.get(c.view)) for c in known or [by_view[UNKNOWN]])
     subject = subject or Subject()
     spaced = all(view.cine.spaced for view in views)
     together = views if spaced else views[:1]  # pixels of two views do not compare

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.evaluation.ejection import N_DISKS, cut_disks, lv_disks
 from cardiovae.indices.contour import LEVELS, SIDES, trace_endocardium
+from cardiovae.indices.ejection import N_DISKS, cut_disks, lv_disks
 from cardiovae.labels import Label
 from cardiovae.landmarks import Landmarks, find_landmarks
 from cardiovae.sequence import EchoSequence
@@ -61,18 +61,43 @@ class Cine:
         return len(self.reasons)
 
 
-def measure_cine(sequence: EchoSequence) -> Cine:
-    """Measure every frame of a sequence; never raises on a broken mask, never invents a number."""
-    frames = [_frame(sequence, t) for t in range(sequence.n_frames)]
+def measure_cine(sequence: EchoSequence, frames: Collection[int] | None = None) -> Cine:
+    """Measure the frames of a sequence; never raises on a broken mask, never invents a number.
+
+    Args:
+        sequence: Labels with their geometry.
+        frames: Those that are measured; of the others only the LV area, which tells ED and ES.
+            A frame takes some 10 ms. None = all.
+    """
+    wanted = range(sequence.n_frames) if frames is None else frames
+    areas = lv_areas(sequence)
+    found = [
+        _frame(sequence, t) if t in wanted else _area_alone(float(areas[t]))
+        for t in range(sequence.n_frames)
+    ]
     return Cine(
         sequence.view or UNKNOWN,
         sequence.frame_time_ms,
         sequence.spacing_mm is not None,
-        {name: np.array([f[0].get(name, math.nan) for f in frames]) for name in QUANTITIES},
-        {name: np.array([f[1][name] for f in frames]) for name in CUTS},
+        {name: np.array([f[0].get(name, math.nan) for f in found]) for name in QUANTITIES},
+        {name: np.array([f[1][name] for f in found]) for name in CUTS},
         np.array([_at_border(sequence.frame(t) == Label.LA) for t in range(sequence.n_frames)]),
-        tuple(f[2] for f in frames),
+        tuple(f[2] for f in found),
     )
+
+
+def lv_areas(sequence: EchoSequence) -> Values:
+    """Area of the LV in every frame, in mm2, or in pixels without a spacing; shape (T,)."""
+    row_mm, col_mm = sequence.spacing_mm or (1.0, 1.0)
+    pixels = np.count_nonzero(sequence.labels == Label.LV, axis=(0, 1))
+    areas: Values = pixels.astype(np.float64) * row_mm * col_mm
+    return areas
+
+
+def _area_alone(area_mm2: float) -> tuple[dict[str, float], dict[str, Values], str]:
+    """What is said of a frame that is not measured."""
+    nothing = np.full(N_DISKS, math.nan)
+    return {"lv_area_mm2": area_mm2}, dict.fromkeys(CUTS, nothing), ""
 
 
 def _frame(sequence: EchoSequence, t: int) -> tuple[dict[str, float], dict[str, Values], str]:

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 
 from cardiovae.config import build_settings, read_preset
 from cardiovae.errors import ConfigError
-from cardiovae.indices.heart import SEXES, Subject
 from cardiovae.indices.names import INDICES
+from cardiovae.indices.subjects import SEXES, Subject
 from cardiovae.indices.view import Index
 
 DEFAULT = "ase2015"
 ANY = "any"
 NORMAL, OUTSIDE, UNKNOWN = "normal", "outside", "unknown"
 DEGREES = ("mildly abnormal", "moderately abnormal", "severely abnormal")
-CHECKED = ("page", "memory")
+CHECKED = {
+    "page": "",
+    "limits": " (degrees not compared with print)",
+    "memory": " (not compared with print)",
+}
+"""How a range was compared with print, and what is said of that beside its source."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Range:
         low: Smallest normal value.
         high: Largest.
         source: Key of the set's sources.
-        checked: How it was compared with print: "page" or "memory" (not yet).
+        checked: How it was compared with print: "page", "limits" (what is normal, not the
+            degrees) or "memory" (not yet).
         above: Largest value that is mildly, then moderately abnormal; None = no degrees.
         below: Smallest value that is mildly, then moderately abnormal; None = no degrees.
         why_not: Why nothing is judged by it; empty where something is.
@@ -54,7 +60,7 @@ class Range:
             raise ConfigError(f"{title}: no such index; there are {', '.join(INDICES)}")
         if self.sex not in (*SEXES, ANY) or self.checked not in CHECKED:
             raise ConfigError(
-                f"{title}: sex is one of {(*SEXES, ANY)} and checked one of {CHECKED}, got "
+                f"{title}: sex is one of {(*SEXES, ANY)} and checked one of {(*CHECKED,)}, got "
                 f"'{self.sex}' and '{self.checked}'"
             )
         order = (*reversed(self.below or ()), self.low, self.high, *(self.above or ()))
@@ -139,9 +145,7 @@ def judge(name: str, index: Index, subject: Subject, ranges: Ranges) -> Judgment
         sexed = any(ranges.of(name, sex) for sex in SEXES)
         reason = "the sex is unknown" if sexed else "no range is published for it"
         return Judgment(UNKNOWN, reason=index.reason or reason)
-    source = ranges.sources[found.source]
-    if found.checked == "memory":
-        source += " (not compared with print)"
+    source = ranges.sources[found.source] + CHECKED[found.checked]
     if not math.isfinite(index.value) or found.why_not:
         reason = index.reason or found.why_not
         return Judgment(UNKNOWN, "", found.low, found.high, source, reason)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cardiovae.evaluation.ejection import volume_ml
 from cardiovae.indices.contour import SIDES, WALLS
+from cardiovae.indices.ejection import volume_ml
 from cardiovae.indices.heart import Heart
 from cardiovae.indices.measure import QUANTITIES, SEGMENTS
 from cardiovae.indices.names import INDICES

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.evaluation.ejection import N_DISKS, Disks, volume_ml
+from cardiovae.indices.ejection import N_DISKS, Disks, volume_ml
 from cardiovae.indices.formulas import (
     MM3_PER_ML,
     fall_percent,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.evaluation.ejection import Disks
 from cardiovae.indices.beats import Beats, find_beats
+from cardiovae.indices.ejection import Disks
 from cardiovae.indices.measure import Cine
 
 Values = NDArray[np.float64]
@@ -68,8 +68,15 @@ class View:
         return "; ".join(reasons[:3])
 
 
-def view_of(cine: Cine) -> View:
-    """A view with its beats; of several files the largest and smallest area are the only one."""
+def view_of(cine: Cine, beats: Beats | None = None) -> View:
+    """A view with its beats; of several files the largest and smallest area are the only one.
+
+    Args:
+        cine: The view.
+        beats: Those of another sequence of the same heart, such as its reference; None = its own.
+    """
+    if beats is not None:
+        return View(cine, beats)
     areas = cine.values["lv_area_mm2"]
     return View(cine, find_beats(areas, cine.frame_time_ms, whole=cine.files > 1))
 

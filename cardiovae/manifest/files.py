@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cardiovae.errors import ConfigError, FileError
+from cardiovae.indices.subjects import sex_of
 from cardiovae.io.atomic import write_text
 from cardiovae.io.content import file_bytes
 from cardiovae.manifest.paths import guard
 from cardiovae.manifest.schema import (
+    BODY,
     COLUMNS,
     EXTRA,
     NUMBERS,
@@ -204,13 +206,18 @@ def _entry(row: Row, check: Callable[[str, str], None]) -> Entry:
     for column in REQUIRED:
         if column not in text:
             raise ConfigError(f"{column} is empty; every entry has one")
-    row_mm, col_mm, frame_time_ms = (_number(name, row.get(name)) for name in NUMBERS)
+    number = {name: _number(name, row.get(name)) for name in NUMBERS}
+    row_mm, col_mm = number["spacing_row_mm"], number["spacing_col_mm"]
     if (row_mm is None) != (col_mm is None):
         raise ConfigError("spacing_row_mm and spacing_col_mm are given both or not at all")
+    if "sex" in text:
+        text["sex"] = sex_of(text["sex"]) or ""
+    fields: dict[str, Any] = {name: text[name] for name in FIELDS if name in text}
+    fields |= {name: number[name] for name in BODY}
     entry = Entry(
-        **{name: text[name] for name in FIELDS if name in text},
+        **fields,
         spacing_mm=None if row_mm is None or col_mm is None else (row_mm, col_mm),
-        frame_time_ms=frame_time_ms,
+        frame_time_ms=number["frame_time_ms"],
         subgroups={n: text[n] for n in text if n in SUBGROUPS or n.startswith(OWN)},
     )
     check("labels_path", entry.labels_path)

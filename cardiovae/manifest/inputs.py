@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cardiovae.errors import ConfigError, FileError
+from cardiovae.indices.subjects import NOBODY, Subject
 from cardiovae.io.echonet import is_tracings
 from cardiovae.io.files import LabelFile, open_sequence
 from cardiovae.io.inputs import Found, is_supported, search_inputs, stem
@@ -40,6 +41,7 @@ class Input:
         view: "A2C" or "A4C".
         labels: Label scheme, as `cardiovae.labels.label_scheme` takes it.
         patient: Whose heart it is.
+        subject: What is known of that patient.
         subgroups: Site, vendor, quality, split and the manifest's own columns, where stated.
         sha256: What `cardiovae.io.digest.content_sha256` was when the manifest was written.
     """
@@ -51,6 +53,7 @@ class Input:
     view: str | None = None
     labels: str | None = None
     patient: str | None = None
+    subject: Subject = NOBODY
     subgroups: Mapping[str, str] = field(default_factory=dict, hash=False)
     sha256: str | None = None
 
@@ -169,6 +172,7 @@ def _input(manifest: Manifest, entry: Entry) -> Input:
         entry.view,
         entry.labels,
         entry.patient,
+        entry.subject,
         {**entry.subgroups, **split},
         entry.sha256,
     )

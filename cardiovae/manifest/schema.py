@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cardiovae.errors import ConfigError
+from cardiovae.indices.subjects import SEXES, Subject, surface_of
 from cardiovae.labels import label_scheme
 from cardiovae.sequence import VIEWS
 
@@ -32,14 +33,17 @@ COLUMNS = (
 )
 """Columns that every manifest written here has, in their order."""
 
-EXTRA = ("patient", "labels", "site", "vendor", "quality")
+BODY = ("height_cm", "weight_kg", "bsa_m2")
+"""Columns about the size of the patient."""
+
+EXTRA = ("patient", "sex", *BODY, "labels", "site", "vendor", "quality")
 """Columns that are written where an entry fills them."""
 
 OWN = "x_"
 """What the name of a column of one's own starts with."""
 
 REQUIRED = ("sequence_id", "labels_path")
-NUMBERS = ("spacing_row_mm", "spacing_col_mm", "frame_time_ms")
+NUMBERS = ("spacing_row_mm", "spacing_col_mm", "frame_time_ms", *BODY)
 TEXTS = ("sequence_id", "labels_path", "image_path", "split", "source", "license", "patient")
 SUBGROUPS = ("site", "vendor", "quality")
 """Columns that group sequences in a report, as do those of one's own."""
@@ -73,6 +77,10 @@ class Entry:
         patient: Whose heart it is.
         labels: Label scheme of the file.
         subgroups: What else is known, by column: `SUBGROUPS` and columns of one's own.
+        sex: "female" or "male", which normal ranges depend on.
+        height_cm: Of the patient.
+        weight_kg: Of the patient; both or neither.
+        bsa_m2: Body surface area; wins over that by height and weight.
 
     Raises:
         ConfigError: A value that breaks a rule; the message starts with its column.
@@ -91,6 +99,10 @@ class Entry:
     patient: str | None = None
     labels: str | None = None
     subgroups: Mapping[str, str] = field(default_factory=dict, hash=False)
+    sex: str | None = None
+    height_cm: float | None = None
+    weight_kg: float | None = None
+    bsa_m2: float | None = None
 
     def __post_init__(self) -> None:
         for column in TEXTS:
@@ -100,11 +112,24 @@ class Entry:
             _check_path(column, getattr(self, column))
         _check_words(self.view, self.sha256, self.labels)
         lengths = (*(self.spacing_mm or (None, None)), self.frame_time_ms)
-        for column, value in zip(NUMBERS, lengths, strict=True):
+        size = (self.height_cm, self.weight_kg, self.bsa_m2)
+        for column, value in zip(NUMBERS, (*lengths, *size), strict=True):
             _check_positive(column, value)
+        _ = self.subject  # made once to see that it can be
         for column, text in self.subgroups.items():
             check_column(column, SUBGROUPS)
             _check_text(column, text)
+
+    @property
+    def subject(self) -> Subject:
+        """Sex and body surface of the patient, as far as they are stated.
+
+        Raises:
+            ConfigError: What cannot be; never of an entry that is there.
+        """
+        if self.sex not in (None, *SEXES):
+            raise ConfigError(f"sex is {' or '.join(SEXES)} or empty, got '{self.sex}'")
+        return Subject(self.sex, surface_of(self.bsa_m2, self.height_cm, self.weight_kg))
 
 
 @dataclass(frozen=True)

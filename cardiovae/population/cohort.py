@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.attributes import ATTRIBUTES, UNITS
-from cardiovae.evaluation.ejection import Ejection, ed_es, ejection_of_disks, not_ejecting
+from cardiovae.indices.ejection import Ejection, ed_es, ejection_of_disks, not_ejecting
 from cardiovae.population.measure import disks_of, number
 
 Array = NDArray[np.float64]

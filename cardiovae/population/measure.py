@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cardiovae.attributes import ATTRIBUTES, measure_attributes
-from cardiovae.evaluation.ejection import Disks, ed_es, lv_disks
+from cardiovae.indices.ejection import Disks, ed_es, lv_disks
 from cardiovae.labels import Label
 from cardiovae.sequence import EchoSequence
 

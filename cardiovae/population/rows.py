@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cardiovae.attributes import ATTRIBUTES
-from cardiovae.evaluation.ejection import Ejection
+from cardiovae.indices.ejection import Ejection
 from cardiovae.population.cohort import QUANTITY_UNITS, Cohort, Member
 from cardiovae.population.columns import INSTANTS, SEQUENCES, column
 from cardiovae.population.compare import Comparison

@@ -70,6 +70,7 @@ def evaluation_page(
         scores=text.score_table(record),
         shares=text.share_table(record),
         ejection=text.ejection_table(record),
+        indices=text.index_table(record),
         agreement=agreement_figures(record),
         paired=paired_figures(record, sequences),
         worst=worst_cards(record, worst_maps),

@@ -17,6 +17,8 @@ METRIC_TITLES: Mapping[str, str] = {
     "mean_surface_mm": "mean surface distance (mm)",
 }
 NONE = "\N{EN DASH}"
+INDEX_UNITS: Mapping[str, str] = {"percent": "%", "ratio": "", "mm2": "mm²"}
+_LIMITS = ("lower_limit", "upper_limit")
 MAX_LISTED = 50  # files without a partner, in summary.md and the report
 
 
@@ -114,10 +116,7 @@ def ejection_table(record: Record) -> Table:
     """Agreement of the ejection fraction with the reference, per side."""
     rows = []
     for side, found in record["ejection"]["agreement"].items():
-        limits = [
-            fixed(found[k]["value"], "percent", signed=True)
-            for k in ("lower_limit", "upper_limit")
-        ]
+        limits = [fixed(found[k]["value"], "percent", signed=True) for k in _LIMITS]
         rows.append(
             (
                 side_name(record, side),
@@ -142,6 +141,32 @@ def ejection_table(record: Record) -> Table:
         ("", "patients", "bias (%)", "limits of agreement (%)", "mean absolute error (%)", "r"),
         tuple(rows),
         n_names=1,
+    )
+
+
+def index_table(record: Record) -> Table:
+    """Agreement of the clinic's indices with the reference, per index and side."""
+    rows = []
+    for found in record["indices"]["agreement"]:
+        unit = found["unit"]
+        limits = [fixed(found[k]["value"], unit, signed=True) for k in _LIMITS]
+        rows.append(
+            (
+                f"{found['title']} ({INDEX_UNITS.get(unit, unit)})".removesuffix(" ()"),
+                side_name(record, found["side"]),
+                str(found["n"]),
+                value_text(found["bias"], unit, signed=True),
+                " to ".join(limits) if is_number(found["lower_limit"]["value"]) else NONE,
+                value_text(found["mae"], unit),
+                value_text(found["pearson_r"], "ratio"),
+            )
+        )
+    return Table(
+        "Clinical indices",
+        "At the reference's ED and ES, biplane where both apical views are there; differences are "
+        "prediction minus reference, in the unit of the index. Strain is by lengths of contours.",
+        ("index", "", "patients", "bias", "limits of agreement", "mean absolute error", "r"),
+        tuple(rows),
     )
 
 
@@ -201,7 +226,13 @@ def evaluation_markdown(record: Record) -> str:
 
 def tables(record: Record) -> tuple[Table, ...]:
     """The tables of the evaluation itself."""
-    return score_table(record), share_table(record), ejection_table(record), worst_table(record)
+    return (
+        score_table(record),
+        share_table(record),
+        ejection_table(record),
+        index_table(record),
+        worst_table(record),
+    )
 
 
 def _origin(record: Record) -> list[str]:

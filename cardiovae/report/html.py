@@ -18,6 +18,7 @@ from cardiovae.errors import CardiovaeError
 from cardiovae.io.atomic import refuse_to_replace, write_text
 from cardiovae.labels import STRUCTURES
 from cardiovae.report import palette
+from cardiovae.report.clinic import clinic_view
 from cardiovae.report.curves import figures
 from cardiovae.report.doubt import doubt_view
 from cardiovae.report.figures import verdict_strip
@@ -112,6 +113,7 @@ def report_page(
         doubt=doubt_view(record),
         view=view,
         figures=figures(record),
+        clinic=clinic_view(record),
         tables=_tables(record),
         verdict_strip=verdict_strip,
         geometry=_geometry(record),

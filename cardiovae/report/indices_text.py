@@ -134,8 +134,8 @@ def parts(patient: Record) -> list[dict[str, Any]]:
     after = by_name(sides[-1])
     before = by_name(sides[0]) if len(sides) > 1 else {}
     found: dict[str, list[dict[str, Any]]] = {}
-    for name, meaning in INDICES.items():
-        row, was = after[name], before.get(name)
+    for name in after:
+        meaning, row, was = INDICES[name], after[name], before.get(name)
         rows = [row, was] if was else [row]
         shown = meaning.unit != "beats" or row["value"] != 1
         if alone and ("_a4c_" in name or "_a2c_" in name):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cardiovae.audit.criteria import CriteriaSet
 from cardiovae.bank import GRID
-from cardiovae.evaluation.ejection import Ejection, ed_es, ejection, lv_disks, volume_ml
+from cardiovae.indices.ejection import Ejection, ed_es, ejection, lv_disks, volume_ml
 from cardiovae.labels import Label
 from cardiovae.prior.folder import ShapePrior
 from cardiovae.uncertainty.record import EjectionDoubt

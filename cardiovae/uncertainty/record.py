@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from cardiovae.correction.record import number
-from cardiovae.evaluation.ejection import Ejection
+from cardiovae.indices.ejection import Ejection
 
 Values = NDArray[np.float64]
 Floats = NDArray[np.float32]
