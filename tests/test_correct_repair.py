@@ -38,6 +38,7 @@ def coded(codes, broken=(), trust=LEAST_TRUST):
         np.ones_like(codes),
         np.ones(n),
         np.where(flags, trust, 1.0),
+        np.zeros(n, bool),
         codes,
     )
 
