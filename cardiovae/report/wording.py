@@ -23,6 +23,7 @@ _TOKENS = {
     "lv": "LV",
     "myo": "MYO",
     "la": "LA",
+    "rv": "RV",
     "epi": "epicardium",
     "hausdorff": "Hausdorff distance",
     "bg": "background",
@@ -72,7 +73,7 @@ def readable(name: str) -> str:
     if not _NAME.fullmatch(name):
         return name
     words = " ".join(_TOKENS.get(w, w) for w in _UNIT_SUFFIX.sub("", name).split("_"))
-    words = re.sub(r"\b(LV|MYO) (MYO|LA|background)\b", "\\1-\\2", words)
+    words = re.sub(r"\b(LV|MYO|RV) (MYO|LA|RV|background)\b", "\\1-\\2", words)
     return words[0].upper() + words[1:]
 
 
