@@ -120,7 +120,7 @@ PatientPattern = Annotated[
         "--patient-pattern",
         metavar="REGEX",
         help="Groups (?P<patient>...) and, if any, (?P<view>...) in the names of files. "
-        "Default: what precedes 2CH, 4CH, A2C or A4C; else each file is a patient.",
+        "Default: what precedes 2CH, 4CH, A2C, A4C or frame01; else each file is a patient.",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Same seed, same result.")]
