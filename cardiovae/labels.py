@@ -30,10 +30,15 @@ class Label(IntEnum):
     RV = 4
 
 
-STRUCTURES = (Label.LV, Label.MYO, Label.LA)
-SHORT_AXIS = (Label.LV, Label.MYO, Label.RV)
+STRUCTURES: tuple[Label, ...] = (Label.LV, Label.MYO, Label.LA)
+SHORT_AXIS: tuple[Label, ...] = (Label.LV, Label.MYO, Label.RV)
 NEIGHBORS = (Label.LA, Label.RV)
-ALL = tuple(Label)[1:]
+ALL = (*STRUCTURES, Label.RV)
+
+
+def neighbor(structures: tuple[Label, ...]) -> Label:
+    """What lies beside the LV and its wall among annotated structures; background if nothing."""
+    return next((s for s in NEIGHBORS if s in structures), Label.BACKGROUND)
 
 
 _SIDE, _INSIDE = (

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.labels import STRUCTURES, Label, values_present
+from cardiovae.labels import SHORT_AXIS, STRUCTURES, Label, values_present
 
 APICAL = ("A2C", "A4C")
 SAX = "SAX"
@@ -98,6 +98,11 @@ class EchoSequence:
     def is_stack(self) -> bool:
         """Whether the frames are short-axis slices of one instant, not instants of one view."""
         return self.view == SAX
+
+    @property
+    def anatomy(self) -> tuple[Label, ...]:
+        """All structures that such a view shows, annotated or not."""
+        return SHORT_AXIS if self.is_stack else STRUCTURES
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from cardiovae.io.files import load_sequence
 from cardiovae.io.inputs import find_inputs, stem
 from cardiovae.phantom.heart import draw_heart
 from cardiovae.phantom.parameters import draw_parameters
+from cardiovae.phantom.short_axis import stack_cohort
 from cardiovae.prior.shapes import ShapeTable, build_shapes
 from cardiovae.sequence import APICAL, EchoSequence
 
@@ -38,16 +39,18 @@ class DataConfig:
     """Where training data come from, and who of it trains, validates and tests.
 
     Args:
-        source: "phantom"; an `.npz` with `masks` (N, H, W), `names` and `spacing_mm` (N, 2); or a
-            label map file, folder or pattern. Empty: to be given when training.
+        source: "phantom"; "short-axis phantom"; an `.npz` with `masks` (N, H, W), `names` and
+            `spacing_mm` (N, 2); or a label map file, folder or pattern. Empty: to be given when
+            training.
         description: One sentence for the model card.
         split: CSV with columns patient, split ("train", "val", "test"); relative to the working
             folder, or to the one that holds the presets. None splits by a hash of the name.
         patient: Regular expression that finds the patient in the name of a frame or file.
         labels: Label scheme of label map files; None infers it.
-        n_phantoms: Number of drawn patients; each is seen in both views.
-        n_frames: Frames of each drawn half cycle, ED to ES.
-        spacing_mm: Pixel size of the drawn masks.
+        n_phantoms: Number of drawn patients; each is seen in both views, or as stacks at ED and
+            ES.
+        n_frames: Frames of each drawn half cycle, ED to ES. Stacks have the slices they need.
+        spacing_mm: Pixel size of the drawn masks. Stacks have each their own.
         seed: Of the drawn patients.
     """
 
@@ -128,10 +131,10 @@ def load_cohort(config: DataConfig, data: str | None = None) -> Cohort:
 
 def _read(source: str, config: DataConfig) -> tuple[list[Named], dict[str, Any]]:
     """Named sequences of a source, and where they come from as plain data."""
-    if source == "phantom":
+    if source in PHANTOMS:
         keys = ("n_phantoms", "n_frames", "spacing_mm", "seed")
         drawn = {key: getattr(config, key) for key in keys}
-        return draw_phantoms(config), {"source": source, **drawn}
+        return PHANTOMS[source](config), {"source": source, **drawn}
     path = Path(source)
     if path.suffix == ".npz":
         return read_frames(path), {"source": path.name, "sha256": file_sha256(path)}
@@ -193,6 +196,16 @@ def draw_phantoms(config: DataConfig) -> list[Named]:
             )
             found.append((f"phantom{number:05d}_{view}", heart.sequence))
     return found
+
+
+def draw_stacks(config: DataConfig) -> list[Named]:
+    """Short-axis stacks of drawn patients at ED and ES; a patient's number decides its heart."""
+    return [
+        (name, stack.sequence) for stack, name, _ in stack_cohort(config.n_phantoms, config.seed)
+    ]
+
+
+PHANTOMS = {"phantom": draw_phantoms, "short-axis phantom": draw_stacks}
 
 
 def _read_files(paths: Iterable[Path], config: DataConfig) -> list[Named]:
