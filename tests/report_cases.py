@@ -52,9 +52,11 @@ def correction_record(
     reason="",
     source="data/seq.nii.gz",
     sets=SETS,
+    view="A4C",
 ) -> dict[str, Any]:
     """The record of a correction from `before` to `after`, without a prior to make it."""
-    old = EchoSequence(before, spacing_mm, structures, 40.0, "A4C", source)
+    frame_time_ms = None if view == "SAX" else 40.0
+    old = EchoSequence(before, spacing_mm, structures, frame_time_ms, view, source)
     new = old.with_labels(after)
     audits = [tuple(audit_sequence(s, anatomy=a, temporal=m) for a, m in sets) for s in (old, new)]
     return Correction(

@@ -57,6 +57,25 @@ def test_in_the_layout_of_camus_only_labels_are_taken_and_the_rest_is_counted(tm
     assert find_inputs([image]) == [image]
 
 
+def test_in_the_layout_of_acdc_only_labels_are_taken(tmp_path):
+    touch(
+        tmp_path,
+        "patient001/patient001_4d.nii.gz",
+        "patient001/patient001_frame01.nii.gz",
+        "patient001/patient001_frame01_gt.nii.gz",
+        "patient001/patient001_frame12.nii.gz",
+        "patient001/patient001_frame12_gt.nii.gz",
+        "predictions/patient001_4d.nii.gz",
+        "predictions/patient001_frame01.nii.gz",
+    )
+    assert names(search_inputs([tmp_path]).paths, tmp_path) == [
+        "patient001/patient001_frame01_gt.nii.gz",
+        "patient001/patient001_frame12_gt.nii.gz",
+        "predictions/patient001_4d.nii.gz",
+        "predictions/patient001_frame01.nii.gz",
+    ]
+
+
 def test_predictions_named_like_camus_images_are_taken(tmp_path):
     touch(tmp_path, "patient0001_4CH_ED.nii.gz", "patient0001_4CH_ES.nii.gz")
     assert len(find_inputs([tmp_path])) == 2
@@ -132,7 +151,7 @@ def test_the_values_of_a_dataset_json_are_taken(tmp_path, labels, folder):
 
 
 def test_a_structure_that_is_not_ours_is_named_when_it_occurs(tmp_path):
-    dataset(tmp_path, {"background": 0, "LV": 1, "RV": 2, "MYO": 3})
+    dataset(tmp_path, {"background": 0, "LV": 1, "RA": 2, "MYO": 3})
     path = nifti(tmp_path / "labelsTr" / "a.nii")
     with pytest.raises(LabelError, match=r"values \[2\] are not in the scheme 'dataset\.json'"):
         load_sequence(path)
@@ -195,8 +214,8 @@ def test_a_dataset_json_that_changes_is_read_again(tmp_path):
         ("LA", Label.LA),
         ("left atrium", Label.LA),
         ("background", None),
-        ("RV", None),
-        ("right ventricle", None),
+        ("RV", Label.RV),
+        ("right ventricle", Label.RV),
         ("RA", None),
         ("aorta", None),
         ("", None),

@@ -108,16 +108,7 @@ def audit_sequence(
     _check_view(anatomy, sequence)
     spacing_mm, structures = sequence.spacing_mm, sequence.structures
     motion = motion or Motion(sequence.labels, spacing_mm, structures)
-    frames = tuple(
-        audit_frame(heart, spacing_mm, anatomy, structures, frame=t)
-        for t, heart in enumerate(motion.hearts)
-    )
-    if sequence.is_stack:
-        along = stack_findings(motion.hearts, anatomy, structures)
-        frames = tuple(
-            replace(frame, findings=frame.findings + more)
-            for frame, more in zip(frames, along, strict=True)
-        )
+    frames = audit_frames(motion, anatomy)
     findings: tuple[Finding, ...] = ()
     if temporal is not None:
         findings = temporal_findings(
@@ -129,6 +120,27 @@ def audit_sequence(
         temporal_set=None if temporal is None else temporal.name,
         frames=frames,
         temporal=findings,
+    )
+
+
+def audit_frames(motion: Motion, anatomy: CriteriaSet) -> tuple[FrameAudit, ...]:
+    """Apply an anatomical criteria set to all frames; with one for slices, to their stack too.
+
+    Args:
+        motion: The frames, with their spacing and annotated structures.
+        anatomy: Anatomical criteria set.
+
+    Raises:
+        ConfigError: A temporal criteria set.
+    """
+    hearts, structures = motion.hearts, motion.structures
+    frames = tuple(
+        audit_frame(heart, motion.spacing_mm, anatomy, structures, frame=t)
+        for t, heart in enumerate(hearts)
+    )
+    return tuple(
+        replace(frame, findings=frame.findings + more)
+        for frame, more in zip(frames, stack_findings(hearts, anatomy, structures), strict=True)
     )
 
 

@@ -15,6 +15,7 @@ from cardiovae.cli import batching, options
 from cardiovae.cli.auditing import Auditor, Done, Task, tasks_of
 from cardiovae.cli.cases import Tally, find_cases, report_unmatched
 from cardiovae.cli.exits import ExitCode
+from cardiovae.cli.judging import anatomical_sets
 from cardiovae.cli.screen import Screen
 from cardiovae.errors import ConfigError
 
@@ -22,23 +23,26 @@ if TYPE_CHECKING:
     from cardiovae.audit.verdicts import SequenceAudit
 
 TABLE = ".csv"
+READING = ("--labels", "--spacing", "--frame-time", "--view", "--root")
 
 
 def audit(
     inputs: options.Inputs,
     criteria: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="SET",
             help="Anatomical criteria of every frame: camus (physical units), camus-public (the "
-            "published code, in pixels) or your own .yaml file.",
+            "published code, in pixels), acdc (short-axis slices) or your own .yaml file. "
+            "Default: camus, and acdc for stacks of short-axis slices.",
         ),
-    ] = "camus",
+    ] = None,
     temporal: Annotated[
         str,
         typer.Option(
             metavar="SET",
-            help="Criteria of the motion: tmi2022, rl4seg3d, none or your own .yaml file.",
+            help="Criteria of the motion: tmi2022, rl4seg3d, none or your own .yaml file. Stacks "
+            "have none.",
         ),
     ] = "tmi2022",
     fail_on: Annotated[
@@ -51,6 +55,7 @@ def audit(
     labels: options.Labels = None,
     spacing: options.Spacing = None,
     frame_time: options.FrameTime = None,
+    view: options.View = None,
     root: options.Root = None,
     allow_outside: options.AllowOutside = False,
     max_implausible: batching.MaxImplausible = None,
@@ -102,14 +107,16 @@ def audit(
     """Say which frames cannot be a heart, and why. Nothing is changed.
 
     Every frame is judged on its anatomy, and every sequence of three frames or more on its
-    motion. What cannot be measured is said to be so, with the reason, and counts as not passed.
+    motion; a stack of short-axis slices (labels with an RV, or --view sax) on what its slices
+    lack. What cannot be measured is said to be so, with the reason, and counts as not passed.
 
     With -o DIR the results of many files become tables (sequences, frames, findings) and a page
     that says which are wrong, and why: open DIR/index.html.
     """
     screen = Screen(json=json_lines)
-    how = options.reading(labels, spacing, frame_time)
-    anatomy, motion = options.anatomical(criteria), options.temporal(temporal)
+    how, motion = options.reading(labels, spacing, frame_time, view), options.temporal(temporal)
+    if criteria is not None:
+        options.anatomical(criteria)  # before any file is touched
     limit = None
     if max_implausible is not None:
         limit = batching.parse_share("--max-implausible", max_implausible)
@@ -122,6 +129,8 @@ def audit(
     )
     named = [*inputs, "--allow-outside"] if allow_outside else inputs
     report_unmatched(cases, screen)
+    anatomy = anatomical_sets(criteria, cases, how)
+    motion = None if all(of.judges_stacks for of in anatomy) else motion
     tasks, n_cases, n_unmatched = tasks_of(cases, how), len(cases.paths), len(cases.unmatched)
     single = len(inputs) == n_cases == 1 and Path(inputs[0]).expanduser().is_file()
     del cases  # of 100,000 files a hundred megabytes
@@ -146,14 +155,17 @@ def audit(
 
         facts = run_facts(
             "audit",
-            _command(named, criteria, temporal, (labels, spacing, frame_time, root), indices),
-            [anatomy] if motion is None else [anatomy, motion],
+            _command(
+                named, criteria, temporal, (labels, spacing, frame_time, view, root), indices
+            ),
+            anatomy if motion is None else (*anatomy, motion),
             {
                 "reading": how.to_json(),
                 "pictures": not no_report,
                 **({"indices": True} if indices else {}),
             },
         )
+        facts["anatomy"] = ", ".join(of.name for of in anatomy)
         wanted = Wanted(verbose, None if no_report or part else pages, junit, limit)
         place = folder / "shard-{}-of-{}".format(*part) if part else folder
         tally = into_folder(
@@ -183,15 +195,15 @@ def _part(shard: str | None, folder: Path | None, junit: Path | None) -> tuple[i
 
 def _command(
     inputs: list[str],
-    criteria: str,
+    criteria: str | None,
     temporal: str,
     reading: tuple[object, ...],
     indices: bool,
 ) -> list[str]:
     """What repeats the run anywhere: no folder of results, no number of processes."""
-    words = ["cardiovae", "audit", *inputs, "--criteria", criteria, "--temporal", temporal]
-    options_of = ("--labels", "--spacing", "--frame-time", "--root")
-    for option, value in zip(options_of, reading, strict=True):
+    words = ["cardiovae", "audit", *inputs]
+    options_of = ("--criteria", "--temporal", *READING)
+    for option, value in zip(options_of, (criteria, temporal, *reading), strict=True):
         words += [option, str(value)] if value is not None else []
     return [*words, "--indices"] if indices else words
 

@@ -147,14 +147,14 @@ class Auditor:
     """Audits one task; goes to the workers as it is.
 
     Args:
-        anatomy: Anatomical criteria set.
+        anatomy: Anatomical criteria sets; the first that is for the view of an input judges it.
         temporal: Temporal criteria set; None = frames only.
         pictures: Whether to draw what a report shows of sequences that do not pass.
         indices: Whether to measure what a clinic does, too.
         alone: Whether there is one task only, and a bug may end the run.
     """
 
-    anatomy: CriteriaSet
+    anatomy: tuple[CriteriaSet, ...]
     temporal: CriteriaSet | None
     pictures: bool = False
     indices: bool = False
@@ -172,9 +172,9 @@ class Auditor:
 
         sequence, like = open_sequence(task.path, **vars(task.reading))
         motion = Motion(sequence.labels, sequence.spacing_mm, sequence.structures)
-        found = audit_sequence(
-            sequence, anatomy=self.anatomy, temporal=self.temporal, motion=motion
-        )
+        suited = (of for of in self.anatomy if of.judges_stacks == sequence.is_stack)
+        anatomy = next(suited, self.anatomy[0])  # which is refused, with the way out
+        found = audit_sequence(sequence, anatomy=anatomy, temporal=self.temporal, motion=motion)
         record = {
             **head(task, sha256, ""),
             "notes": list(like.notes),

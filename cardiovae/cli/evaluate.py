@@ -74,6 +74,7 @@ def evaluate(
     seed: options.Seed = 0,
     labels: options.Labels = None,
     spacing: options.Spacing = None,
+    view: options.View = None,
     output: options.OutputFolder = DEFAULT_OUTPUT,
     json_lines: options.Json = False,
     overwrite: options.Overwrite = False,
@@ -89,7 +90,7 @@ def evaluate(
     from cardiovae.io import refuse_to_replace
 
     screen = Screen(json=json_lines)
-    how = options.reading(labels, spacing, None)
+    how = options.reading(labels, spacing, None, view)
     for name in (*TABLES, *PARQUET, "summary.md", "report.html", RECORD):
         refuse_to_replace(output / name, overwrite=overwrite)
     pairing, lost = find_pairs(predictions, references, before, manifest, patient_pattern)
@@ -160,7 +161,7 @@ def _measure(run: Run, path: Path) -> bool:
     pair = run.pairs[path]
     try:
         how = run.how
-        sequences = read_pair(pair, labels=how.labels, spacing_mm=how.spacing_mm)
+        sequences = read_pair(pair, labels=how.labels, spacing_mm=how.spacing_mm, view=how.view)
         result = measure_pair(pair, sequences)
     except CardiovaeError as error:
         run.errors.append((pair, str(error)))
@@ -224,7 +225,7 @@ def _worst_maps(run: Run, summary: Summary) -> list[dict[str, Any]]:
     for worst in summary.worst:
         pair = summary.results[worst.pair].pair
         how = run.how
-        sequences = read_pair(pair, labels=how.labels, spacing_mm=how.spacing_mm)
+        sequences = read_pair(pair, labels=how.labels, spacing_mm=how.spacing_mm, view=how.view)
         frames: dict[str, Any] = {n: s.frame(worst.frame) for n, s in sequences.items()}
         maps.append({**frames, "spacing_mm": sequences["reference"].spacing_mm})
     return maps

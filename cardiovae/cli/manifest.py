@@ -75,6 +75,7 @@ def build(
     labels: options.Labels = None,
     spacing: options.Spacing = None,
     frame_time: options.FrameTime = None,
+    view: options.View = None,
     json_lines: options.Json = False,
     overwrite: options.Overwrite = False,
     workers: batching.Workers = None,
@@ -91,13 +92,13 @@ def build(
     from cardiovae.manifest.splits import parse_shares, split_patients
 
     screen = Screen(json=json_lines)
-    how = options.reading(labels, spacing, frame_time)
+    how = options.reading(labels, spacing, frame_time, view)
     shares = None if split is None else parse_shares(split)
     place = folder / DEFAULT_NAME if output is None else output
     suffix_of(place)
     refuse_to_replace(place, overwrite=overwrite)
     drafts = _drafts(folder, place.parent, patient_pattern, screen, allow_outside=allow_outside)
-    facts = Facts(how.labels, how.spacing_mm, how.frame_time_ms, source, license_id)
+    facts = Facts(how.labels, how.spacing_mm, how.frame_time_ms, source, license_id, how.view)
     work = partial(try_describe, place.parent, facts)
     results = _results(work, drafts, lost_draft, workers)
     entries: list[Entry] = []

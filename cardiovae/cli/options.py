@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -33,9 +33,20 @@ Labels = Annotated[
         "--labels",
         metavar="SCHEME",
         rich_help_panel=READING,
-        help="camus (LV 1, MYO 2, LA 3), lv-myo (1, 2), lv (1 only), or your own values such as "
-        "lv=1,myo=2,la=3. Without it: the smallest of these schemes that names every value in "
-        "the file.",
+        help="camus (LV 1, MYO 2, LA 3), lv-myo (1, 2), lv (1 only), acdc (RV 1, MYO 2, LV 3), "
+        "mnms (LV 1, MYO 2, RV 3), or your own values such as lv=1,myo=2,la=3. Without it: the "
+        "smallest of the first three that names every value in the file. With an RV the files "
+        "are stacks of short-axis slices.",
+    ),
+]
+View = Annotated[
+    Literal["A2C", "A4C", "SAX"] | None,
+    typer.Option(
+        "--view",
+        case_sensitive=False,
+        rich_help_panel=READING,
+        help="What the files show: an apical view, or SAX for stacks of short-axis slices. "
+        "Default: as they, or their names, say.",
     ),
 ]
 Spacing = Annotated[
@@ -109,7 +120,7 @@ PatientPattern = Annotated[
         "--patient-pattern",
         metavar="REGEX",
         help="Groups (?P<patient>...) and, if any, (?P<view>...) in the names of files. "
-        "Default: what precedes 2CH, 4CH, A2C or A4C; else each file is a patient.",
+        "Default: what precedes 2CH, 4CH, A2C, A4C or frame01; else each file is a patient.",
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Same seed, same result.")]
@@ -123,7 +134,7 @@ class Reading:
         labels: Label scheme.
         spacing_mm: Distance between pixel centers along (rows, columns) in mm.
         frame_time_ms: Time between frames in ms.
-        view: "A2C" or "A4C".
+        view: "A2C", "A4C" or "SAX".
     """
 
     labels: LabelScheme | None = None
@@ -142,8 +153,10 @@ class Reading:
         }
 
 
-def reading(labels: str | None, spacing: str | None, frame_time: str | None) -> Reading:
-    """The three options above, checked once and before any file is touched.
+def reading(
+    labels: str | None, spacing: str | None, frame_time: str | None, view: str | None = None
+) -> Reading:
+    """The options above, checked once and before any file is touched.
 
     Raises:
         ConfigError: A label scheme, spacing or frame time that cannot be.
@@ -154,6 +167,7 @@ def reading(labels: str | None, spacing: str | None, frame_time: str | None) -> 
         label_scheme(labels) if labels is not None else None,
         parse_spacing(spacing) if spacing is not None else None,
         parse_frame_time(frame_time) if frame_time is not None else None,
+        view,
     )
 
 

@@ -14,7 +14,7 @@ from scipy import stats
 from cardiovae.audit.verdicts import Verdict
 from cardiovae.evaluation.results import METRICS, PairResult
 from cardiovae.intervals.bootstrap import COVERAGE_PERCENT, MIN_PATIENTS, Interval
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import ALL, Label
 
 Mean = Callable[[ArrayLike, Sequence[Hashable]], Interval]
 """Mean of values with an interval by patient: `mean_by_patient` with its randomness given."""
@@ -112,7 +112,7 @@ def structure_rows(results: Sequence[PairResult], side: str, mean: Mean) -> list
         np.sum(np.isfinite(r.values(side, "dice")) & np.isnan(r.values(side, "hausdorff_mm")), 0)
         for r in there
         if r.spacing_mm is not None
-    ) + np.zeros(len(STRUCTURES), np.int64)
+    ) + np.zeros(len(ALL), np.int64)
     return [
         StructureRow(
             side,
@@ -121,7 +121,7 @@ def structure_rows(results: Sequence[PairResult], side: str, mean: Mean) -> list
             MappingProxyType({m: int(np.isfinite(v[:, s]).sum()) for m, v in values.items()}),
             int(one_sided[s]),
         )
-        for s, structure in enumerate(STRUCTURES)
+        for s, structure in enumerate(ALL)
         if any(structure in result.structures for result in results)
     ]
 
@@ -131,7 +131,7 @@ def change_rows(results: Sequence[PairResult], mean: Mean) -> list[ChangeRow]:
     there = [result for result in results if "before" in result.sides]
     patients = _per_frame(there)
     rows = []
-    for s, structure in enumerate(STRUCTURES):
+    for s, structure in enumerate(ALL):
         for metric in METRICS if any(structure in r.structures for r in there) else ():
             before, after = (
                 _stacked(there, side, metric)[:, s] for side in ("before", "prediction")
@@ -152,8 +152,8 @@ def change_rows(results: Sequence[PairResult], mean: Mean) -> list[ChangeRow]:
 
 
 def validity_row(results: Sequence[PairResult], side: str, name: str, mean: Mean) -> ShareRow:
-    """Valid frames of one side under one anatomical criteria set."""
-    there = [result for result in results if side in result.sides]
+    """Valid frames of one side under one anatomical criteria set, of those that it is for."""
+    there = [r for r in results if side in r.sides and name in r.sides[side].valid]
     valid = [float(v) for result in there for v in result.sides[side].valid[name]]
     percent = _percent(valid, _per_frame(there), mean)
     return ShareRow(side, name, int(sum(valid)), len(valid), 0, percent)
@@ -204,9 +204,7 @@ def worst_frames(results: Sequence[PairResult], n: int) -> list[WorstFrame]:
             rank = np.lexsort((-distance, dice[t]))  # NaN last
             s = int(rank[0])
             found.append(
-                WorstFrame(
-                    index, t, STRUCTURES[s], *map(float, (dice[t, s], far[t, s], before[t, s]))
-                )
+                WorstFrame(index, t, ALL[s], *map(float, (dice[t, s], far[t, s], before[t, s])))
             )
     found.sort(
         key=lambda w: (w.dice, -math.inf if math.isnan(w.hausdorff_mm) else -w.hausdorff_mm)
@@ -220,6 +218,6 @@ def _per_frame(results: Sequence[PairResult]) -> list[str]:
 
 
 def _stacked(results: Sequence[PairResult], side: str, metric: str) -> NDArray[np.float64]:
-    """A metric of every frame of all: (frames, 3)."""
-    empty = np.empty((0, len(STRUCTURES)))
+    """A metric of every frame of all: (frames, 4)."""
+    empty = np.empty((0, len(ALL)))
     return np.concatenate([empty, *(r.values(side, metric) for r in results)])

@@ -10,7 +10,7 @@ from cardiovae.errors import CardiovaeError
 from cardiovae.evaluation.pairing import Pair
 from cardiovae.io import load_sequence
 from cardiovae.labels import LabelScheme
-from cardiovae.sequence import EchoSequence
+from cardiovae.sequence import SAX, EchoSequence
 
 SPACING_TOLERANCE = 1e-3  # relative: headers keep float32, people round to three digits
 
@@ -20,6 +20,7 @@ def read_pair(
     *,
     labels: LabelScheme | str | None = None,
     spacing_mm: tuple[float, float] | None = None,
+    view: str | None = None,
 ) -> dict[str, EchoSequence]:
     """The label maps of a pair on one grid: "prediction", "reference" and perhaps "before".
 
@@ -29,15 +30,17 @@ def read_pair(
         pair: The files.
         labels: Label scheme of all of them; None = as each file says.
         spacing_mm: Distance between pixel centers along (rows, columns) in mm; wins over headers.
+        view: "SAX" for stacks of short-axis slices; None = as the pair says, else each file.
 
     Raises:
-        CardiovaeError: A file cannot be read, or shapes or spacings differ.
+        CardiovaeError: A file cannot be read, shapes or spacings differ, or not all are stacks.
     """
     paths: dict[str, Path] = {"reference": pair.reference, "prediction": pair.prediction}
     if pair.before is not None:
         paths["before"] = pair.before
+    view = SAX if pair.view == SAX else view
     read = {
-        side: load_sequence(path, labels=labels, spacing_mm=spacing_mm)
+        side: load_sequence(path, labels=labels, spacing_mm=spacing_mm, view=view)
         for side, path in paths.items()
     }
     reference = read["reference"]
@@ -48,7 +51,13 @@ def read_pair(
 
 
 def _check_grid(side: str, sequence: EchoSequence, reference: EchoSequence) -> None:
-    """Raise unless a sequence has the shape and spacing of its reference."""
+    """Raise unless a sequence has the shape and spacing of its reference, and shows as much."""
+    if sequence.is_stack != reference.is_stack:
+        raise CardiovaeError(
+            f"{sequence.source}: either this or {reference.source} is a stack of short-axis "
+            "slices, as far as is known, and the other is not; say what their values mean with "
+            "--labels, or that both are stacks with --view sax"
+        )
     if sequence.labels.shape != reference.labels.shape:
         raise CardiovaeError(
             f"{sequence.source}: {side} and reference need one shape (H, W, T); this is "

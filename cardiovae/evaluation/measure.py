@@ -8,16 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from cardiovae.audit.audit import audit_frame
+from cardiovae.audit.audit import audit_frames
 from cardiovae.audit.criteria import criteria
 from cardiovae.audit.temporal import MIN_FRAMES, Motion, temporal_findings
 from cardiovae.audit.verdicts import SequenceAudit, Verdict
 from cardiovae.evaluation.indices import cine_at
 from cardiovae.evaluation.overlap import score_frames
 from cardiovae.evaluation.pairing import Pair
-from cardiovae.evaluation.results import ANATOMY, MOTION, PairResult, Side
+from cardiovae.evaluation.results import (
+    ANATOMY,
+    MOTION,
+    SHORT_AXIS_ANATOMY,
+    PairResult,
+    Side,
+)
 from cardiovae.indices.ejection import Disks, ed_es, lv_disks
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import ALL, Label
 from cardiovae.sequence import EchoSequence
 
 
@@ -28,11 +34,12 @@ def measure_pair(pair: Pair, sequences: Mapping[str, EchoSequence]) -> PairResul
     the structures that any of them annotates, so a structure that a prediction never found is
     missing and not unasked for. ED and ES are the reference's frames of largest and smallest LV
     area, for every side: volumes are compared at the same instants.
+    Slices of a stack have neither.
     """
     reference = sequences["reference"]
     annotated = {s for sequence in sequences.values() for s in sequence.structures}
-    structures = tuple(s for s in STRUCTURES if s in annotated)
-    instants = _instants(reference)
+    structures = tuple(s for s in ALL if s in annotated)
+    instants = () if reference.is_stack else _instants(reference)
     sides = {}
     for name, sequence in sequences.items():
         scores = None
@@ -50,6 +57,7 @@ def measure_pair(pair: Pair, sequences: Mapping[str, EchoSequence]) -> PairResul
         reference.structures,
         instants,
         MappingProxyType(sides),
+        reference.is_stack,
     )
 
 
@@ -73,15 +81,12 @@ def _judged(sequence: EchoSequence, structures: tuple[Label, ...]) -> dict[str, 
     """What every criteria set says of one label map sequence: `valid` and `motion` of a `Side`."""
     followed = Motion(sequence.labels, sequence.spacing_mm, structures)
     valid = {}
-    for name in ANATOMY:
-        limits = criteria(name)
-        audits = (
-            audit_frame(heart, sequence.spacing_mm, limits, structures)
-            for heart in followed.hearts
-        )
+    for name in SHORT_AXIS_ANATOMY if sequence.is_stack else ANATOMY:
+        audits = audit_frames(followed, criteria(name))
         valid[name] = tuple(audit.passed for audit in audits)
     motion: dict[str, Verdict | None] = dict.fromkeys(MOTION)
-    for name in MOTION if sequence.n_frames >= MIN_FRAMES else ():
+    moves = sequence.n_frames >= MIN_FRAMES and not sequence.is_stack
+    for name in MOTION if moves else ():
         found = temporal_findings(
             sequence.labels, sequence.spacing_mm, criteria(name), structures, motion=followed
         )

@@ -27,7 +27,7 @@ class Pair:
         reference: File to judge it by.
         before: The same prediction before it was corrected; None = not given.
         patient: Whose heart it is; `name` where nothing says.
-        view: "A2C", "A4C" or None = unknown.
+        view: "A2C", "A4C", "SAX" or None = unknown.
     """
 
     name: str

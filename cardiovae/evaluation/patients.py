@@ -45,10 +45,11 @@ def patient_ejections(results: Sequence[PairResult]) -> tuple[PatientEjection, .
     apical view is known, files of unknown view are left out.
 
     Returns:
-        Sorted by patient; without those of whom no file has an LV in its reference.
+        Sorted by patient; without those of whom no file has an LV in its reference, or all are
+        stacks of slices.
     """
     patients: dict[str, dict[str | None, View]] = {}
-    for result in results:
+    for result in (result for result in results if not result.is_stack):
         views = patients.setdefault(result.pair.patient, {})
         views.setdefault(result.pair.view, []).append(result)
     return tuple(_of_patient(patient, views) for patient, views in sorted(patients.items()))

@@ -12,7 +12,7 @@ from cardiovae.errors import CardiovaeError
 from cardiovae.evaluation.overlap import score_frames
 from cardiovae.evaluation.results import METRICS
 from cardiovae.intervals.bootstrap import Interval, mean_by_patient
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import ALL, Label
 from cardiovae.sequence import EchoSequence
 
 
@@ -21,8 +21,8 @@ class Reconstruction:
     """Scores of N frames that went through a model.
 
     Args:
-        scores: By metric (`METRICS`: Dice, distances in mm) each frame's score of LV, MYO and LA,
-            shape (N, 3); NaN where not annotated or not measurable.
+        scores: By metric (`METRICS`: Dice, distances in mm) each frame's score of LV, MYO, LA and
+            RV, shape (N, 4); NaN where not annotated or not measurable.
         patients: Patient of each frame.
     """
 
@@ -31,7 +31,7 @@ class Reconstruction:
 
     def mean(self, metric: str, structure: Label, *, rng: np.random.Generator) -> Interval:
         """Mean over the frames where it is known, with its 95 % interval by patient."""
-        column = self.scores[metric][:, STRUCTURES.index(structure)]
+        column = self.scores[metric][:, ALL.index(structure)]
         return mean_by_patient(column, self.patients, rng=rng)
 
 
@@ -58,11 +58,11 @@ def reconstruction(
     rows: dict[str, list[NDArray[np.float64]]] = {metric: [] for metric in METRICS}
     owners: list[Hashable] = []
     for sequence, labels, patient in zip(truth, found, patients, strict=True):
-        measured = score_frames(labels, sequence.labels, sequence.spacing_mm, STRUCTURES)
-        absent = [s not in sequence.structures for s in STRUCTURES]
+        measured = score_frames(labels, sequence.labels, sequence.spacing_mm, ALL)
+        absent = [s not in sequence.structures for s in ALL]
         for metric, kept in rows.items():
             kept.append(np.where(absent, np.nan, getattr(measured, metric)))
         owners += [patient] * sequence.n_frames
-    empty = np.empty((0, len(STRUCTURES)))
+    empty = np.empty((0, len(ALL)))
     scores = {metric: np.concatenate([empty, *kept]) for metric, kept in rows.items()}
     return Reconstruction(scores, tuple(owners))

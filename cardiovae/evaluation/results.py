@@ -15,12 +15,14 @@ from cardiovae.evaluation.indices import INDICES, NO_INSTANTS, sequence_heart
 from cardiovae.evaluation.pairing import Pair
 from cardiovae.indices.ejection import Disks, Ejection, ejection_of_disks, not_ejecting
 from cardiovae.indices.measure import Cine
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import ALL, Label
+from cardiovae.sequence import SAX
 
 if TYPE_CHECKING:
     from cardiovae.evaluation.overlap import FrameScores
 
 ANATOMY = ("camus", "camus-public")
+SHORT_AXIS_ANATOMY = ("acdc",)
 MOTION = ("tmi2022", "rl4seg3d")
 SIDES = ("before", "prediction", "reference")
 METRICS: Mapping[str, str] = {
@@ -38,8 +40,9 @@ class Side:
 
     Args:
         scores: Against the reference; None for the reference itself.
-        valid: Per anatomical criteria set, whether each frame passes, T values.
-        motion: Per temporal criteria set, the verdict; None for fewer than three frames.
+        valid: Per anatomical criteria set for its view, whether each frame passes, T values.
+        motion: Per temporal criteria set, the verdict; None for fewer than three frames, and for
+            slices.
         disks: The LV at the instants of the pair; empty where the spacing is unknown.
         cine: All that is measured at these instants; None without an LV in an apical view.
     """
@@ -63,6 +66,7 @@ class PairResult:
         instants: Frames of the reference at ED and ES; one frame where there is only one, none
             where no frame has an LV.
         sides: "prediction", "reference" and perhaps "before".
+        is_stack: Whether the frames are short-axis slices of one instant.
     """
 
     pair: Pair
@@ -71,19 +75,22 @@ class PairResult:
     structures: tuple[Label, ...]
     instants: tuple[int, ...]
     sides: Mapping[str, Side]
+    is_stack: bool = False
 
     def values(self, side: str, metric: str) -> NDArray[np.float64]:
-        """One of `METRICS` per frame and structure of `STRUCTURES`: (T, 3), NaN where unknown."""
-        table = np.full((self.n_frames, len(STRUCTURES)), np.nan)
+        """One of `METRICS` per frame and structure of `ALL`: (T, 4), NaN where unknown."""
+        table = np.full((self.n_frames, len(ALL)), np.nan)
         scores = self.sides[side].scores if side in self.sides else None
         if scores is not None:
-            columns = [STRUCTURES.index(s) for s in scores.structures]
+            columns = [ALL.index(s) for s in scores.structures]
             table[:, columns] = getattr(scores, metric)
         return table
 
     def ejection(self, side: str) -> Ejection:
         """Of this sequence alone, single-plane, at the reference's ED and ES."""
         disks = self.sides[side].disks
+        if self.is_stack:
+            return not_ejecting(1, "the frames are slices of one instant")
         if self.spacing_mm is None:
             return not_ejecting(1, "the pixel spacing is unknown")
         if len(disks) < 2:
@@ -102,8 +109,9 @@ def score_name(metric: str, structure: Label) -> str:
     return f"{name}_{structure.name.lower()}{metric[len(name) :]}"
 
 
-SCORES = tuple(score_name(metric, s) for metric in METRICS for s in STRUCTURES)
-VALID = tuple(f"valid_{name}".replace("-", "_") for name in ANATOMY)
+SCORES = tuple(score_name(metric, s) for metric in METRICS for s in ALL)
+JUDGES = (*ANATOMY, *SHORT_AXIS_ANATOMY)
+VALID = tuple(f"valid_{name}".replace("-", "_") for name in JUDGES)
 FRAME_COLUMNS = ("name", "patient", "view", "side", "frame", *SCORES, *VALID)
 EJECTION = ("ed_ml", "es_ml", "ef_percent")
 SEQUENCE_COLUMNS = (
@@ -119,11 +127,12 @@ def frame_rows(results: Sequence[PairResult]) -> Iterator[dict[str, Any]]:
         for name in (s for s in SIDES if s in result.sides):
             scores = _columns(result, name)
             for t in range(result.n_frames):
-                valid = [bool(result.sides[name].valid[a][t]) for a in ANATOMY]
+                found = result.sides[name].valid
+                valid = [bool(found[a][t]) if a in found else None for a in JUDGES]
                 yield dict(
                     zip(
                         FRAME_COLUMNS,
-                        (*_who(result.pair), name, t, *map(_known, scores[t]), *valid),
+                        (*_who(result.pair, result), name, t, *map(_known, scores[t]), *valid),
                         strict=True,
                     )
                 )
@@ -151,12 +160,15 @@ def _sequence_row(result: PairResult, name: str) -> dict[str, Any]:
     row, col = result.spacing_mm or (None, None)
     means = [_mean(column) for column in _columns(result, name).T]
     return {
-        **_names(result.pair, name),
+        **_names(result.pair, name, result),
         "n_frames": result.n_frames,
         "row_mm": row,
         "col_mm": col,
         **dict(zip(SCORES, means, strict=True)),
-        **{v: float(np.mean(side.valid[a])) for v, a in zip(VALID, ANATOMY, strict=True)},
+        **{
+            v: float(np.mean(side.valid[a])) if a in side.valid else None
+            for v, a in zip(VALID, JUDGES, strict=True)
+        },
         **{f"motion_{m}": _verdict(side.motion[m]) for m in MOTION},
         **{column: _known(getattr(volumes, column)) for column in EJECTION},
         **_indices(result, name),
@@ -178,18 +190,18 @@ def _indices(result: PairResult, side: str) -> dict[str, Any]:
 
 
 def _columns(result: PairResult, side: str) -> NDArray[np.float64]:
-    """Every score of every frame in the order of `SCORES`: (T, 12)."""
+    """Every score of every frame in the order of `SCORES`: (T, 16)."""
     return np.concatenate([result.values(side, metric) for metric in METRICS], axis=1)
 
 
-def _names(pair: Pair, side: str) -> dict[str, Any]:
+def _names(pair: Pair, side: str, result: PairResult | None = None) -> dict[str, Any]:
     file = {"before": pair.before, "reference": pair.reference}.get(side, pair.prediction)
-    who = dict(zip(("name", "patient", "view"), _who(pair), strict=True))
+    who = dict(zip(("name", "patient", "view"), _who(pair, result), strict=True))
     return {**who, "side": side, "file": str(file), "reference": str(pair.reference)}
 
 
-def _who(pair: Pair) -> tuple[str, str, str | None]:
-    return pair.name, pair.patient, pair.view
+def _who(pair: Pair, result: PairResult | None) -> tuple[str, str, str | None]:
+    return pair.name, pair.patient, SAX if result and result.is_stack else pair.view
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

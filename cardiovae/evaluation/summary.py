@@ -29,7 +29,7 @@ from cardiovae.evaluation.indices import (
     patient_indices,
 )
 from cardiovae.evaluation.patients import PatientEjection, patient_ejections
-from cardiovae.evaluation.results import ANATOMY, MOTION, SIDES, PairResult
+from cardiovae.evaluation.results import JUDGES, MOTION, SIDES, PairResult
 from cardiovae.intervals.bootstrap import N_RESAMPLES, Interval, mean_by_patient
 
 N_WORST = 12
@@ -88,6 +88,7 @@ def summarize(
     """
     sides = tuple(s for s in SIDES if any(s in r.sides for r in results))
     judged = tuple(s for s in sides if s != "reference")
+    judges = [name for name in JUDGES if any(name in r.sides["reference"].valid for r in results)]
     mean = functools.partial(mean_by_patient, rng=rng, n_resamples=n_resamples)
     hearts = patient_ejections(results)
     agree = functools.partial(agreement, rng=rng, n_resamples=n_resamples)
@@ -103,7 +104,7 @@ def summarize(
         sides=sides,
         structures=tuple(row for s in judged for row in structure_rows(results, s, mean)),
         changes=tuple(change_rows(results, mean)),
-        validity=tuple(validity_row(results, s, name, mean) for name in ANATOMY for s in sides),
+        validity=tuple(validity_row(results, s, name, mean) for name in judges for s in sides),
         motion=tuple(motion_row(results, s, name, mean) for name in MOTION for s in sides),
         ejections=hearts,
         agreements=MappingProxyType(

@@ -70,9 +70,15 @@ def planar_shape(shape: tuple[int, ...], source: object) -> tuple[int, int, int]
     if len(kept) == 4 and kept[2] == 1:
         del kept[2]
     if not 2 <= len(kept) <= 3 or min(kept) < 1:
+        way_out = "extract one slice or one channel into a file of its own"
+        if len(kept) == 4 and min(kept) > 1:
+            way_out = (
+                "if it is a cine of slices (X, Y, Z, T), split it by time into stacks (X, Y, Z), "
+                "a file for each instant, or by slice into sequences (X, Y, T)"
+            )
         raise FileError(
-            f"{source}: a label map sequence is stored as (X, Y), (X, Y, T) or (X, Y, 1, T); this "
-            f"file holds {shape}; extract one slice or one channel into a file of its own"
+            f"{source}: a label map sequence is stored as (X, Y), (X, Y, T) or (X, Y, 1, T), a "
+            f"stack of slices as (X, Y, Z); this file holds {shape}; {way_out}"
         )
     x, y = kept[:2]
     return x, y, kept[2] if len(kept) == 3 else 1

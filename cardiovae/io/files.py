@@ -16,8 +16,16 @@ from cardiovae.io.dicom import DicomTemplate
 from cardiovae.io.formats import Template
 from cardiovae.io.inputs import require_supported
 from cardiovae.io.layouts import stated_frame_time_ms, stated_scheme
-from cardiovae.labels import CAMUS, LabelScheme, infer_scheme, label_scheme
-from cardiovae.sequence import EchoSequence
+from cardiovae.labels import (
+    CAMUS,
+    LV_MYO,
+    LV_ONLY,
+    Label,
+    LabelScheme,
+    infer_scheme,
+    label_scheme,
+)
+from cardiovae.sequence import SAX, EchoSequence
 
 
 @dataclass(frozen=True)
@@ -92,18 +100,19 @@ def open_sequence(
     What is given wins over what the file says; what neither says is unknown (None).
 
     Args:
-        path: NIfTI (.nii, .nii.gz) or MetaImage (.mha, .mhd), with axes (X, Y), (X, Y, T) or
-            (X, Y, 1, T), taken as stored: Y becomes rows, X columns; an array (.npy, .npz) with
-            axes (H, W) or (H, W, T); a PNG file, a folder with one series of them, or `a_*.png`;
-            DICOM (.dcm, .dicom; needs the extra `dicom`); a lossless video (.avi, .mkv, .mp4;
-            needs the extra `video`).
+        path: NIfTI (.nii, .nii.gz) or MetaImage (.mha, .mhd), with axes (X, Y), (X, Y, T),
+            (X, Y, Z) of slices or (X, Y, 1, T), taken as stored: Y becomes rows, X columns; an
+            array (.npy, .npz) with axes (H, W) or (H, W, T); a PNG file, a folder with one series
+            of them, or `a_*.png`; DICOM (.dcm, .dicom; needs the extra `dicom`); a lossless video
+            (.avi, .mkv, .mp4; needs the extra `video`).
         labels: Label scheme, its name, or a mapping such as `lv=1,myo=2,la=3`. None takes what
             the file or the `dataset.json` of its folder says; without that the smallest shipped
             scheme that names every value present, or `camus` when there is background only.
         spacing_mm: Distance between (rows, columns) in mm.
         frame_time_ms: Time between frames in ms; None takes that of the file, or of the Info
             file that CAMUS puts beside it.
-        view: "A2C" or "A4C"; None takes what the file name states, if anything.
+        view: "A2C", "A4C" or "SAX"; None takes what the file name states, else "SAX" where a right
+            ventricle is annotated.
 
     Raises:
         FileError: The file is absent, damaged, of unknown format, or of a shape that is no
@@ -123,7 +132,7 @@ def open_sequence(
         if scheme is None and isinstance(template, DicomTemplate):
             scheme = template.scheme()
         scheme = scheme or stated_scheme(path)
-        scheme = scheme or (infer_scheme(values) if values.any() else CAMUS)
+        scheme = scheme or _inferred(values, view)
         mapped = scheme.to_labels(values)
     except LabelError as error:
         raise LabelError(f"{path}: {error}") from error
@@ -215,6 +224,22 @@ def header_bytes(path: Path | str) -> bytes:
     path = Path(path)
     require_supported(path)
     return formats.header_bytes(path)
+
+
+def _inferred(values: NDArray[np.uint8], view: str | None) -> LabelScheme:
+    """The scheme of a file that states none; of slices only what cannot be taken for another.
+
+    Raises:
+        LabelError: No scheme fits, or several do.
+    """
+    if view != SAX:
+        return infer_scheme(values) if values.any() else CAMUS
+    if int(values.max(initial=0)) > max(LV_MYO.values.values()):
+        raise LabelError(
+            "short-axis slices number their structures in several ways; say which this is with "
+            "--labels acdc (RV 1, MYO 2, LV 3), mnms (LV 1, MYO 2, RV 3) or lv=..,myo=..,rv=.."
+        )
+    return LV_MYO if (values == LV_MYO.values[Label.MYO]).any() else LV_ONLY
 
 
 def _require_shape(path: Path, array: NDArray[Any], like: LabelFile) -> None:

@@ -3,6 +3,9 @@
 **CAMUS** (Leclerc et al., IEEE TMI 38(9), 2019): `patient0001_4CH_ED.nii.gz` is an image and
 `patient0001_4CH_ED_gt.nii.gz` its labels; `Info_4CH.cfg` beside them states the frame rate.
 
+**ACDC** (Bernard et al., IEEE TMI 37(11), 2018): `patient001_frame01.nii.gz` is the image of a
+stack of slices, `patient001_frame01_gt.nii.gz` its labels, `patient001_4d.nii.gz` all instants.
+
 **Decathlon and nnU-Net**: `dataset.json` beside `imagesTr`, `labelsTr`, ..., or within a folder of
 predictions, says which value stands for which structure. Every file there is a case of its own.
 """
@@ -25,6 +28,10 @@ _CAMUS = re.compile(
     r"(?P<suffix>\.nii(?:\.gz)?|\.mhd|\.mha)",
     re.IGNORECASE,
 )
+_ACDC = re.compile(
+    r"(?P<patient>patient[0-9]+)_(?:(?P<cine>4d)|frame[0-9]+)(?P<suffix>\.nii(?:\.gz)?)",
+    re.IGNORECASE,
+)
 _RATE = re.compile(r"^\s*FrameRate\s*:\s*([0-9.]+)\s*$", re.MULTILINE | re.IGNORECASE)
 _IMAGES, _LABELS = ("imagestr", "imagests", "imagesval"), ("labelstr", "labelsts", "labelsval")
 _MAX_BYTES = 2**20  # of a dataset.json or Info file
@@ -39,12 +46,21 @@ def is_image(file: Path, beside: Collection[Path]) -> bool:
     """
     if file.parent.name.lower() in _IMAGES and (file.parent.parent / DATASET).is_file():
         return True
+    acdc = _ACDC.fullmatch(file.name)
+    if acdc is not None:
+        names = f"{acdc['patient']}_frame*_gt{acdc['suffix']}"
+        return any(file.parent.glob(names)) if acdc["cine"] else _marked(file, acdc).is_file()
     match = _CAMUS.fullmatch(file.name)
     if match is None or match["mark"]:
         return False
-    end = match.start("suffix")
-    labels = file.with_name(f"{file.name[:end]}_gt{file.name[end:]}")
+    labels = _marked(file, match)
     return labels in beside or labels.is_file() or _info_file(file, match["view"]).is_file()
+
+
+def _marked(file: Path, match: re.Match[str]) -> Path:
+    """The labels that belong to an image: its name with `_gt`."""
+    end = match.start("suffix")
+    return file.with_name(f"{file.name[:end]}_gt{file.name[end:]}")
 
 
 def holds_cases(folder: Path) -> bool:

@@ -38,7 +38,7 @@ class Draft:
         path: The file.
         sequence_id: Its name in the manifest.
         patient: Whose heart it is.
-        view: "A2C", "A4C" or None = unknown.
+        view: "A2C", "A4C", "SAX" or None = unknown.
         image: The image it belongs to, where one lies in the usual place.
         video: What the list of EchoNet-Dynamic says, where there is one.
     """
@@ -60,6 +60,7 @@ class Facts:
     frame_time_ms: float | None = None
     source: str | None = None
     license: str | None = None
+    view: str | None = None
 
 
 def find_drafts(folder: Path, *, pattern: re.Pattern[str]) -> tuple[Draft, ...]:
@@ -130,7 +131,7 @@ def describe(root: Path, facts: Facts, draft: Draft) -> Entry:
     """
     digest, quality = content_sha256(draft.path), image_quality(draft.path)
     sequence, _ = open_input(
-        Input(draft.path, view=draft.view),
+        Input(draft.path, view=facts.view or draft.view),
         labels=facts.labels,
         spacing_mm=facts.spacing_mm,
         frame_time_ms=facts.frame_time_ms,

@@ -38,7 +38,7 @@ class Input:
         sequence_id: Its name in the manifest, safe as a file name.
         spacing_mm: Distance between pixel centers along (rows, columns) in mm.
         frame_time_ms: Time between frames in ms.
-        view: "A2C" or "A4C".
+        view: "A2C", "A4C" or "SAX".
         labels: Label scheme, as `cardiovae.labels.label_scheme` takes it.
         patient: Whose heart it is.
         subject: What is known of that patient.

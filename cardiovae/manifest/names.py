@@ -10,8 +10,9 @@ from types import MappingProxyType
 from cardiovae.errors import ConfigError
 from cardiovae.io.content import view_from_name
 
-DEFAULT_PATTERN = r"(?P<patient>.+?)[/_. -]+(?P<view>(?:a[24]ch?|[24]ch))(?![a-z0-9])"
-"""Patient and view in names such as `patient0001_4CH_ED` and `phantom00001_A2C`."""
+DEFAULT_PATTERN = r"(?P<patient>.+?)[/_. -]+(?:(?P<view>a[24]ch?|[24]ch)|frame[0-9]+)(?![a-z0-9])"
+"""Patient and view in names such as `patient0001_4CH_ED`, `phantom00001_A2C` and, of a stack of
+slices, `patient001_frame01`."""
 
 MARKS = ("_gt", "_pred")
 """Ends of the names of label maps: CAMUS calls the labels of `x` `x_gt`."""
@@ -50,6 +51,8 @@ def patient_and_view(name: str, pattern: re.Pattern[str]) -> tuple[str, str | No
     Examples:
         >>> patient_and_view("patient0001_4CH_ED", compile_pattern(DEFAULT_PATTERN))
         ('patient0001', 'A4C')
+        >>> patient_and_view("patient001_frame01", compile_pattern(DEFAULT_PATTERN))
+        ('patient001', None)
         >>> patient_and_view("scan7", compile_pattern(DEFAULT_PATTERN))
         ('scan7', None)
     """

@@ -66,7 +66,7 @@ class Entry:
         sequence_id: Its name, unique whatever the case, and safe as a file name.
         labels_path: The label map, relative to the folder of the manifest, with slashes.
         image_path: The ultrasound image, likewise.
-        view: "A2C" or "A4C".
+        view: "A2C", "A4C" or "SAX", a stack of short-axis slices.
         spacing_mm: Distance between pixel centers along (rows, columns) in mm; wins over the
             header.
         frame_time_ms: Time between frames in ms; wins over the header.

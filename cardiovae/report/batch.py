@@ -21,7 +21,7 @@ from PIL import Image
 
 from cardiovae.errors import CardiovaeError
 from cardiovae.io.atomic import refuse_to_replace, staging
-from cardiovae.labels import STRUCTURES
+from cardiovae.labels import ALL
 from cardiovae.report import batch_summary as summary
 from cardiovae.report import palette
 from cardiovae.report.batch_data import (
@@ -178,7 +178,7 @@ def _shared(
 
 
 def _structures() -> list[tuple[str, str]]:
-    return [(s.name, palette.STRUCTURE_COLORS[s]) for s in STRUCTURES]
+    return [(s.name, palette.STRUCTURE_COLORS[s]) for s in ALL]
 
 
 def _index(

@@ -7,8 +7,8 @@ from typing import Any
 
 from jinja2 import Template
 
-from cardiovae.attributes import ATTRIBUTES, UNITS
-from cardiovae.audit.record import implausible_frames, worst_frame
+from cardiovae.attributes import UNITS
+from cardiovae.audit.record import RV_AREA, implausible_frames, worst_frame
 from cardiovae.report.batch_data import script_text
 from cardiovae.report.batch_pictures import sheet_columns
 from cardiovae.report.batch_rows import VERDICTS, Row, Rule
@@ -71,17 +71,19 @@ def _figures(record: Mapping[str, Any]) -> Figures:
     before = record.get("before")
     bad = [set(implausible_frames(side)) for side in (record, before) if side]
     pixels = record["spacing_mm"] is None
-    units = {n: u.replace("mm2", "px").replace("mm", "px") for n, u in UNITS.items()}
-    nothing = dict.fromkeys(ATTRIBUTES, ())
+    known = {**UNITS, RV_AREA: "mm2"}
+    units = {n: u.replace("mm2", "px").replace("mm", "px") for n, u in known.items()}
+    nothing = dict.fromkeys(record["attributes"], ())
     return figures(
         {
             "attributes": {
                 "before": before["attributes"] if before else nothing,
                 "after": record["attributes"],
-                "units": units if pixels else dict(UNITS),
+                "units": units if pixels else known,
             },
             "frames": [{"action": _action(t, bad)} for t in range(record["n_frames"])],
             "structures": record["structures"],
+            "view": record["view"],
             "before": {"temporal_findings": ()},
             "after": {"temporal_findings": ()},
         },

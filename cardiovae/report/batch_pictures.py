@@ -21,7 +21,7 @@ from PIL import Image, ImageColor, features
 
 from cardiovae.audit.record import worst_frame
 from cardiovae.errors import CardiovaeError
-from cardiovae.labels import STRUCTURES
+from cardiovae.labels import ALL, Label
 from cardiovae.morphology import Mask, dilate
 from cardiovae.report.marks import is_fine, marked
 from cardiovae.report.palette import BACKDROP, MARK, STRUCTURE_COLORS
@@ -32,7 +32,7 @@ Stack = NDArray[np.uint8]
 THUMBS, CINES = "thumbs", "cines"
 THUMB_SIDE, TILE_SIDE = 128, 240  # pixels
 SHEET_PIXELS = 30 * TILE_SIDE**2  # of all frames; a longer loop gets smaller tiles
-CLEAR, RIM, STRIPE = 4, 5, 6  # after the labels
+CLEAR, RIM, STRIPE = len(Label), len(Label) + 1, len(Label) + 2  # after the labels
 HATCH = 5  # pixels from one stripe to the next
 
 
@@ -200,8 +200,8 @@ def _drawn(mask: Mask) -> Stack:
 
 
 def _colors() -> NDArray[np.uint8]:
-    """Color and opacity of every index, shape (7, 4)."""
-    names = [BACKDROP, *(STRUCTURE_COLORS[s] for s in STRUCTURES), "#00000000", BACKDROP, MARK]
+    """Color and opacity of every index, shape (8, 4)."""
+    names = [BACKDROP, *(STRUCTURE_COLORS[s] for s in ALL), "#00000000", BACKDROP, MARK]
     return np.array([ImageColor.getcolor(name, "RGBA") for name in names], np.uint8)
 
 

@@ -9,12 +9,20 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.attributes import ON_SLICES
+from cardiovae.audit.record import RV_AREA
+from cardiovae.labels import ALL, Label
 from cardiovae.report.figures import SMALL, Curve, Values, line_chart, percentile_chart
 from cardiovae.report.palette import INK_BLUE, MUTED, STRUCTURE_COLORS
 from cardiovae.report.wording import is_number, readable, unit_text, with_unit
+from cardiovae.sequence import SAX
 
-AREAS = {"lv_area": Label.LV, "myo_area": Label.MYO, "la_area": Label.LA}
+AREAS = {
+    "lv_area": Label.LV,
+    "myo_area": Label.MYO,
+    "la_area": Label.LA,
+    RV_AREA: Label.RV,
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ def figures(record: Mapping[str, Any], *, columns: bool = True) -> Figures:
         columns: As for `line_chart`.
     """
     names = list(record["attributes"]["after"])
+    if _is_stack(record):
+        names = [name for name in names if name in (*ON_SLICES, RV_AREA)]
     drawn = [name for name in names if not _unmeasured(record, name)]
     missing = [f"{readable(n)}: {_why_missing(record, n)}" for n in names if n not in drawn]
     if len(record["frames"]) == 1:
@@ -77,10 +87,15 @@ def heart_phases(area: Values) -> dict[str, int]:
     return {"ED": first[largest], "ES": first[smallest]}
 
 
+def _is_stack(record: Mapping[str, Any]) -> bool:
+    return bool(record.get("view") == SAX)
+
+
 def _areas(record: Mapping[str, Any], names: Sequence[str], columns: bool) -> Markup:
     if not names:
         return Markup()
-    lv = record["attributes"]["after"]["lv_area"] if "lv_area" in names else []
+    phased = "lv_area" in names and not _is_stack(record)
+    lv = record["attributes"]["after"]["lv_area"] if phased else []
     return Markup(  # figures escape what they print
         line_chart(
             [_curve(record, name, AREAS[name].name) for name in names],
@@ -131,7 +146,7 @@ def _values(record: Mapping[str, Any], name: str) -> tuple[str, str, str]:
 
 def _curve(record: Mapping[str, Any], name: str, label: str) -> Curve:
     before, after = (record["attributes"][side][name] for side in ("before", "after"))
-    owner = next((s for s in STRUCTURES if name.startswith(s.name.lower() + "_")), None)
+    owner = next((s for s in ALL if name.startswith(s.name.lower() + "_")), None)
     color = STRUCTURE_COLORS[owner] if owner else INK_BLUE
     ends = interval(record) if name == "lv_area" else spread(record, name)
     return Curve(label, color or MUTED, before, after, _reasons(record, name), *ends)
@@ -190,15 +205,17 @@ def _unmeasured(record: Mapping[str, Any], name: str) -> bool:
 
 
 def _why_missing(record: Mapping[str, Any], name: str) -> str:
-    owners = [s.name for s in STRUCTURES if name.startswith(s.name.lower() + "_")]
+    owners = [s.name for s in ALL if name.startswith(s.name.lower() + "_")]
     if owners and owners[0] not in record["structures"]:
         return f"{owners[0]} is not annotated"
     return "not measurable in any frame"
 
 
 def _extremes(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """LV area at ED and ES in words, before and after."""
-    lines = []
+    """LV area at ED and ES in words, before and after; slices of a stack are of one instant."""
+    lines: list[tuple[str, str]] = []
+    if _is_stack(record):
+        return ()
     for side in ("before", "after"):
         area = record["attributes"][side].get("lv_area", [])
         unit = record["attributes"]["units"].get("lv_area", "")

@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cardiovae.io.atomic import refuse_to_replace, write_text
-from cardiovae.labels import STRUCTURES
+from cardiovae.labels import ALL
 from cardiovae.report import evaluation_text as text
 from cardiovae.report import palette
 from cardiovae.report.headline import Tile
@@ -78,9 +78,7 @@ def evaluation_page(
         unmeasured=text.unmeasured_ejections(record),
         palette=palette,
         structures=[
-            (s.name, palette.STRUCTURE_COLORS[s])
-            for s in STRUCTURES
-            if s.name in record["structures"]
+            (s.name, palette.STRUCTURE_COLORS[s]) for s in ALL if s.name in record["structures"]
         ],
     )
 
@@ -96,9 +94,10 @@ def tiles(record: Record) -> list[Tile]:
         }
         note = "mm, mean over frames" if unit == "mm" else "mean over frames"
         found.append(_tile(f"LV {title}", own, unit, note, more_is_better=metric == "dice"))
-    valid = {e["side"]: e for e in record["validity"] if e["criteria"] == "camus"}
+    judge = record["validity"][0]["criteria"]  # where all are stacks another than for echo
+    valid = {e["side"]: e for e in record["validity"] if e["criteria"] == judge}
     found.append(
-        _tile("Valid frames, camus", valid, "percent", "% of frames", more_is_better=True)
+        _tile(f"Valid frames, {judge}", valid, "percent", "% of frames", more_is_better=True)
     )
     ef = {side: a["mae"] for side, a in record["ejection"]["agreement"].items()}
     tile = _tile("Ejection fraction, MAE", ef, "percent", "% points", more_is_better=False)
@@ -163,7 +162,7 @@ def paired_figures(record: Record, sequences: Sequence[Row]) -> list[str]:
     pairs = [r for r in rows.values() if "before" in r and "prediction" in r]
     figures = []
     for metric, more_is_better in PAIRED.items():
-        for structure in STRUCTURES:
+        for structure in ALL:
             name = _column(metric, structure.name)
             points = [
                 Point(r["before"][name], r["prediction"][name], r["prediction"]["name"])
@@ -208,7 +207,7 @@ def _pictures(record: Record, maps: Mapping[str, Any]) -> dict[str, Any]:
         [f[:, :, None] for f in frames.values()], maps["spacing_mm"], max_side=THUMBNAIL
     )
     truth = np.asarray(maps["reference"])[view.box]
-    outline = "".join(outline_path(truth == s) for s in STRUCTURES if (truth == s).any())
+    outline = "".join(outline_path(truth == s) for s in ALL if (truth == s).any())
     views = [
         (text.side_name(record, side), data_uri(label_png(frame, view)))
         for side, frame in frames.items()

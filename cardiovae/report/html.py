@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cardiovae.config import read_preset
 from cardiovae.errors import CardiovaeError
 from cardiovae.io.atomic import refuse_to_replace, write_text
-from cardiovae.labels import STRUCTURES
+from cardiovae.labels import ALL
 from cardiovae.report import palette
 from cardiovae.report.clinic import clinic_view
 from cardiovae.report.curves import figures
@@ -122,9 +122,7 @@ def report_page(
         models=(record.get("uncertainty") or {}).get("models", {}),
         palette=palette,
         structures=[
-            (s.name, palette.STRUCTURE_COLORS[s])
-            for s in STRUCTURES
-            if s.name in record["structures"]
+            (s.name, palette.STRUCTURE_COLORS[s]) for s in ALL if s.name in record["structures"]
         ],
         actions=[
             (palette.ACTION_TINTS[a], ACTIONS[a])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cardiovae.audit.regions import CROSS, SQUARE, padded, pieces
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import ALL, STRUCTURES, Label
 from cardiovae.morphology import Mask, dilate
 
 Frame = NDArray[np.uint8]
@@ -25,6 +25,7 @@ _TOKENS = {
     "lv": (Label.LV,),
     "myo": (Label.MYO,),
     "la": (Label.LA,),
+    "rv": (Label.RV,),
     "atrium": (Label.LA,),
     "epi": (Label.LV, Label.MYO),
     "annulus": (Label.LV, Label.LA),
@@ -46,9 +47,9 @@ def marked(frame: Frame, beside: Sequence[Frame], names: Iterable[str]) -> Mask:
 
     Returns:
         Shape (H, W): holes, pieces apart, pockets, a contact that is too long, walls that are too
-        thin, a row whose widths do not fit. For motion and absence, the pixels in which the frame
-        differs from neighbors that agree. Otherwise, or where that is empty, the contours of the
-        structures concerned; nothing where there are none.
+        thin, dents, a row whose widths do not fit. For motion and absence, the pixels in which the
+        frame differs from neighbors that agree. Otherwise, or where that is empty, the contours of
+        the structures concerned; nothing where there are none.
     """
     found = np.zeros(frame.shape, bool)
     moved: list[Label] = []
@@ -68,7 +69,7 @@ def marked(frame: Frame, beside: Sequence[Frame], names: Iterable[str]) -> Mask:
 def _structures(name: str) -> tuple[Label, ...]:
     """Structures in the words of a name; all where it names none."""
     named = [s for word in name.split("_") for s in _TOKENS.get(word, ())]
-    return tuple(dict.fromkeys(named)) or STRUCTURES
+    return tuple(dict.fromkeys(named)) or ALL
 
 
 def _place(frame: Frame, name: str, structures: tuple[Label, ...]) -> Mask | None:
@@ -77,13 +78,19 @@ def _place(frame: Frame, name: str, structures: tuple[Label, ...]) -> Mask | Non
         around = STRUCTURES if "annulus" in name else structures
         return _pockets(frame, around, structures)
     if "hole" in name:
-        return _holes(_member(frame, structures))
+        # The cavity is no hole of the ring around it.
+        cavity = frame == (Label.LV if structures == (Label.MYO,) else len(Label))
+        return np.asarray(_holes(_member(frame, structures)) & ~cavity)
     if "disconnect" in name:
         return _apart(frame, structures)
     if "frontier" in name or "opening" in name:
         return _contact(frame, structures)
     if "thickness" in name or "erosion" in name:
         return _thin(frame == structures[0])
+    if "concavity" in name:
+        return _dents(frame == structures[0])
+    if "circularity" in name:
+        return np.zeros(frame.shape, bool)
     return _row_at_center(frame) if "width_ratio" in name else None
 
 
@@ -122,6 +129,17 @@ def _apart(frame: Frame, structures: tuple[Label, ...]) -> Mask:
             sizes[0] = 0
             found |= (numbers != sizes.argmax()) & (numbers > 0)
     return found
+
+
+def _dents(mask: Mask) -> Mask:
+    """What the convex hull of a structure has more than the structure without its holes."""
+    from skimage.morphology import convex_hull_image  # late: it takes long to start
+
+    if not mask.any():
+        return mask
+    solid = ndimage.binary_fill_holes(mask)
+    hull = convex_hull_image(solid)  # type: ignore[no-untyped-call]
+    return np.asarray(ndimage.binary_opening(hull & ~solid, SQUARE))
 
 
 def _contact(frame: Frame, structures: tuple[Label, ...]) -> Mask:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import ALL, STRUCTURES, Label
 from cardiovae.morphology import Mask, bounding_box
 from cardiovae.report.palette import BACKDROP, HEAT, INK, MUTED, STRUCTURE_COLORS
 
@@ -78,7 +78,7 @@ def label_png(labels: Labels, view: Viewport) -> bytes:
     """One frame, shape (H, W), as a palette PNG; nearest pixels, so no label is invented."""
     picture = Image.fromarray(_resampled(labels, view), "P")
     picture.putpalette(_palette())
-    return _png(picture, bits=2)
+    return _png(picture, bits=2 if int(labels.max(initial=0)) <= len(STRUCTURES) else 4)
 
 
 def heat_png(
@@ -170,14 +170,19 @@ def before_after_picture(
     for pair in pairs:
         page.paste(pair, (left, _GAP))
         left += pair.width + 2 * _GAP
-    shown = [s for s in STRUCTURES if (before == s).any() or (after == s).any()]
+    shown = [s for s in ALL if (before == s).any() or (after == s).any()]
     legend(page, shown, height - _LINE - _GAP // 2)
     return _png(page)
 
 
 _GAP = 20
 _LINE = 42
-_NAMES = {Label.LV: "left ventricle", Label.MYO: "myocardium", Label.LA: "left atrium"}
+_NAMES = {
+    Label.LV: "left ventricle",
+    Label.MYO: "myocardium",
+    Label.LA: "left atrium",
+    Label.RV: "right ventricle",
+}
 
 
 def _pair(before: Labels, after: Labels, view: Viewport, title: str) -> Image.Image:
@@ -233,7 +238,7 @@ def _resampled(values: NDArray[np.generic], view: Viewport) -> NDArray[np.generi
 
 
 def _palette() -> list[int]:
-    colors = [BACKDROP, *(STRUCTURE_COLORS[s] for s in STRUCTURES)]
+    colors = [BACKDROP, *(STRUCTURE_COLORS[s] for s in ALL)]
     return [channel for color in colors for channel in ImageColor.getrgb(color)[:3]]
 
 

@@ -23,6 +23,7 @@ _TOKENS = {
     "lv": "LV",
     "myo": "MYO",
     "la": "LA",
+    "rv": "RV",
     "epi": "epicardium",
     "hausdorff": "Hausdorff distance",
     "bg": "background",
@@ -72,7 +73,7 @@ def readable(name: str) -> str:
     if not _NAME.fullmatch(name):
         return name
     words = " ".join(_TOKENS.get(w, w) for w in _UNIT_SUFFIX.sub("", name).split("_"))
-    words = re.sub(r"\b(LV|MYO) (MYO|LA|background)\b", "\\1-\\2", words)
+    words = re.sub(r"\b(LV|MYO|RV) (MYO|LA|RV|background)\b", "\\1-\\2", words)
     return words[0].upper() + words[1:]
 
 
@@ -100,6 +101,8 @@ def limits(finding: Mapping[str, Any]) -> str:
         '±0.2'
         >>> limits({"low": 1.0, "high": None, "unit": "flag"})
         'must be yes'
+        >>> limits({"low": 0.0, "high": 0.0, "unit": "px"})
+        'exactly 0 px'
     """
     low, high, unit = finding["low"], finding["high"], finding["unit"]
     if unit == "flag":
@@ -108,6 +111,8 @@ def limits(finding: Mapping[str, Any]) -> str:
         return f"at most {with_unit(high, unit)}"
     if high is None:
         return f"at least {with_unit(low, unit)}"
+    if low == high:
+        return f"exactly {with_unit(high, unit)}"
     if low == -high:
         return f"±{with_unit(high, unit)}"
     return f"{number(low)} to {with_unit(high, unit)}"
@@ -125,6 +130,8 @@ def brief_limits(finding: Mapping[str, Any]) -> str:
         return limits(finding)
     if low is None or high is None:
         return f"max {number(high)}" if low is None else f"min {number(low)}"
+    if low == high:
+        return number(high)
     return f"±{number(high)}" if low == -high else f"{number(low)} to {number(high)}"
 
 

@@ -12,7 +12,7 @@
     const lines = data.sides[side].map((criterion) => {
       const at = position(criterion, now);
       return { criterion, verdict: criterion.verdicts[at], value: criterion.values[at], reason: criterion.reasons[at] };
-    });
+    }).filter((line) => line.verdict in rank); // a slice is not asked about what it lacks
     lines.sort((a, b) => rank[a.verdict] - rank[b.verdict]);
     one("#values").replaceChildren(...lines.map(({ criterion, verdict, value, reason }) => {
       const badge = el("span", { class: `verdict ${verdict}` }, el("i", { role: "img", "aria-label": verdict === "F" ? "fails" : verdict === "N" ? "not measurable" : "passes" }, C.glyphs[verdict]));
@@ -37,8 +37,8 @@
       const cells = frames.map((t) => {
         const verdict = criterion.verdicts[t];
         const value = C.number(criterion.values[t], criterion.unit);
-        const words = `frame ${t}: ${value}${criterion.reasons[t] ? ", " + criterion.reasons[t] : ""}`;
-        return el("td", { class: verdict, "data-frame": t, title: words, "aria-label": words }, verdict === "P" ? "·" : C.glyphs[verdict]);
+        const words = verdict === "-" ? `frame ${t}: does not apply` : `frame ${t}: ${value}${criterion.reasons[t] ? ", " + criterion.reasons[t] : ""}`;
+        return el("td", { class: verdict, "data-frame": t, title: words, "aria-label": words }, verdict === "P" ? "·" : C.glyphs[verdict] ?? "");
       });
       return el("tr", {}, title, ...cells);
     });
