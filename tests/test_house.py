@@ -30,6 +30,7 @@ LEARNED = (
     "cardiovae.crisp",
     "cardiovae.opinion",
     "cardiovae.baselines",
+    "cardiovae.bundles",
     "cardiovae.explore",
     "cardiovae.monai",
     "cardiovae.nnunet",
