@@ -75,8 +75,7 @@ def _named(where: str, *, gray: bool) -> dict[Path, str]:
     else:
         names = names_below(search_inputs([where]).paths, folder if folder.is_dir() else None)
     if not names:
-        kind = "image" if gray else "label map"
-        raise FileError(f"{where}: holds no {kind} of a known format; give another folder")
+        raise FileError(f"{where}: holds no image of a known format; give another folder")
     return names
 
 
@@ -106,6 +105,6 @@ def _of_part(found: Sequence[tuple[str, Case]], part: str) -> list[tuple[str, Ca
             f"maps are of '{patients[0]}'; add others"
         )
     parts = split_patients(patients, SHARES)
-    if part not in parts.values():  # few patients: the last, by hash, is for validation
-        parts[list(parts)[-1]] = part
+    if "val" not in parts.values():  # few patients: the last, by hash, is for validation
+        parts[list(parts)[-1]] = "val"
     return [item for item, patient in zip(found, patients, strict=True) if parts[patient] == part]

@@ -80,9 +80,7 @@ def _copy_prior(prior: ShapePrior, place: Path) -> None:
             shutil.copyfile(prior.folder / name, place / name)
 
 
-def _metadata(
-    kind: BundleKind, prior: ShapePrior, found: Mapping[str, License]
-) -> dict[str, Any]:
+def _metadata(kind: BundleKind, prior: ShapePrior, found: Mapping[str, License]) -> dict[str, Any]:
     """`configs/metadata.json`: the template, and what this export knows."""
     template = (kind.folder / "configs" / "metadata.json").read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(template)
@@ -112,7 +110,7 @@ def _write_texts(
     place: Path, kind: BundleKind, prior: ShapePrior, found: Mapping[str, License]
 ) -> None:
     """LICENSE and `docs`, in the words of this prior."""
-    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)  # noqa: S701
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
     facts = {"name": kind.name, "prior": prior.name, "licenses": found, "version": __version__}
     (place / "docs").mkdir()
     for source, target in (

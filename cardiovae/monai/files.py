@@ -157,8 +157,8 @@ class EchoWriter(ImageWriter):
     """Labels in a file like the one they were loaded from: `SaveImage(writer=EchoWriter)`.
 
     Header, geometry, units, time and number type are those of that file, a label map or an image,
-    which is named in the meta data and has to be there still. Nothing is resampled, and nothing overwritten unless
-    `SaveImage.set_options(write_kwargs={"overwrite": True})` says so.
+    which is named in the meta data and has to be there still. Nothing is resampled, and nothing
+    overwritten unless `SaveImage.set_options(write_kwargs={"overwrite": True})` says so.
     """
 
     def __init__(self, **options: Any) -> None:
