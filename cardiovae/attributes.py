@@ -33,6 +33,8 @@ UNITS: Mapping[str, str] = MappingProxyType(
     }
 )
 ATTRIBUTES = tuple(UNITS)
+# What means the same on a short-axis slice; the others follow the long axis of an apical view.
+ON_SLICES = ("lv_area", "myo_area", "epi_center_x", "epi_center_y")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from cardiovae.audit.audit import frame_is_valid
 from cardiovae.audit.criteria import CriteriaSet, criteria
 from cardiovae.errors import ModelError
 from cardiovae.io.atomic import staged
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import SHORT_AXIS, STRUCTURES, Label
 from cardiovae.latent.density import ParzenDensity, fit_parzen
 from cardiovae.latent.rejection import rejection_sample
 from cardiovae.latent.search import nearest
@@ -43,8 +43,7 @@ GRID = Placement(
     (ORIGIN_MM[0] / GRID_MM - 0.5, ORIGIN_MM[1] / GRID_MM - 0.5),
     (GRID_MM, GRID_MM),
 )
-# Every code is judged as a heart with and without its atrium: masks of both kinds are corrected.
-JUDGED = (STRUCTURES, STRUCTURES[:2])
+BANK_CRITERIA = {STRUCTURES: ("camus", "camus-public"), SHORT_AXIS: ("acdc",)}
 LEAST_ACCEPTANCE = 0.01  # below this a prior is not worth a bank
 ENOUGH_DRAWS = 5000  # to tell so
 
@@ -95,7 +94,7 @@ def build_bank(
     prior: ShapePrior,
     *,
     n_codes: int = 20_000,
-    criteria_names: tuple[str, ...] = ("camus", "camus-public"),
+    criteria_names: tuple[str, ...] | None = None,
     rng: np.random.Generator,
     proposal: Proposal = "parzen",
     progress: Callable[[int, int], None] | None = None,
@@ -105,7 +104,8 @@ def build_bank(
     Args:
         prior: The prior.
         n_codes: How many codes the bank is to hold.
-        criteria_names: Anatomical criteria sets that each must pass.
+        criteria_names: Anatomical criteria sets that each must pass; None = `BANK_CRITERIA` of
+            such hearts.
         rng: Source of randomness; its seed is noted in the bank.
         proposal: "parzen" draws exactly; "shrunk" from kernels along the codes' correlations, of
             which more draws are valid; "rejection" as published, which takes forever in more than
@@ -116,6 +116,8 @@ def build_bank(
         ConfigError: An unknown criteria set, or a temporal one.
         ModelError: Hardly any draw is valid.
     """
+    if criteria_names is None:
+        criteria_names = BANK_CRITERIA[prior.structures]
     sets = tuple(criteria(name) for name in criteria_names)
     density = fit_parzen(prior.codes, groups=prior.patients)
     training = rounded(prior.codes)
@@ -185,24 +187,29 @@ def judged(prior: ShapePrior, codes: Codes, sets: tuple[CriteriaSet, ...]) -> ND
     Returns:
         Shape (N, len(sets), 2): passes the set as a heart with atrium, and as one without.
     """
-    found = np.empty((len(codes), len(sets), len(JUDGED)), bool)
+    found = np.empty((len(codes), len(sets), 2), bool)
     for first in range(0, len(codes), BATCH):
         rows = slice(first, first + BATCH)
-        found[rows] = judged_knots(decode(prior.network, codes[rows]), sets)
+        found[rows] = judged_knots(decode(prior.network, codes[rows]), sets, prior.structures)
     return found
 
 
-def judged_knots(knots: NDArray[np.float32], sets: tuple[CriteriaSet, ...]) -> NDArray[np.bool_]:
+def judged_knots(
+    knots: NDArray[np.float32],
+    sets: tuple[CriteriaSet, ...],
+    whole: tuple[Label, ...] = STRUCTURES,
+) -> NDArray[np.bool_]:
     """Which hearts, given as distances at the knots (N, 3, 64, 48) in mm, are valid.
 
     Whatever model they come from; at most `BATCH` at a time, or the fine grid fills the memory.
+    Each is judged with and without its neighbor (LA or RV): masks of both kinds are corrected.
 
     Returns:
         As `judged`.
     """
-    found = np.empty((len(knots), len(sets), len(JUDGED)), bool)
+    found = np.empty((len(knots), len(sets), 2), bool)
     distances = native_distances(knots, GRID)
-    for j, structures in enumerate(JUDGED):
+    for j, structures in enumerate((whole, whole[:2])):
         maps = np.ascontiguousarray(np.moveaxis(compose(distances, structures), 2, 0))
         for i, criteria_set in enumerate(sets):
             for n, labels in enumerate(maps):

@@ -1,8 +1,9 @@
-"""The structures of an apical view, and the label schemes that files use for them.
+"""The structures of a heart, and the label schemes that files use for them.
 
 Inside the package a label map always holds the values of `Label`; a `LabelScheme` says which
 structures a file annotates and with which values. `LV` means the left-ventricular *cavity*;
-the epicardium is `LV` together with `MYO`.
+the epicardium is `LV` together with `MYO`. Beside it lies one neighbor: the left atrium in an
+apical view, the right ventricle in a short-axis slice.
 """
 
 from __future__ import annotations
@@ -20,15 +21,24 @@ from cardiovae.errors import ConfigError, LabelError
 
 
 class Label(IntEnum):
-    """Label values of CAMUS (Leclerc et al., IEEE TMI 38(9), 2019)."""
+    """Label values of CAMUS (Leclerc et al., IEEE TMI 38(9), 2019), and the right ventricle."""
 
     BACKGROUND = 0
     LV = 1
     MYO = 2
     LA = 3
+    RV = 4
 
 
-STRUCTURES = (Label.LV, Label.MYO, Label.LA)
+STRUCTURES: tuple[Label, ...] = (Label.LV, Label.MYO, Label.LA)
+SHORT_AXIS: tuple[Label, ...] = (Label.LV, Label.MYO, Label.RV)
+NEIGHBORS = (Label.LA, Label.RV)
+ALL = (*STRUCTURES, Label.RV)
+
+
+def neighbor(structures: tuple[Label, ...]) -> Label:
+    """What lies beside the LV and its wall among annotated structures; background if nothing."""
+    return next((s for s in NEIGHBORS if s in structures), Label.BACKGROUND)
 
 
 _SIDE, _INSIDE = (
@@ -36,10 +46,11 @@ _SIDE, _INSIDE = (
     r"( ?(c|cavity|endo|endocardium|blood pool))?",
 )
 _NAMES = {
-    Label.LV: re.compile(rf"{_SIDE}{_INSIDE}|endo|endocardium"),
+    Label.LV: re.compile(rf"{_SIDE}{_INSIDE}|endo|endocardium|lvc"),
     # As a value of a label map "epicardium" is what the cavity leaves of it: CAMUS calls it so.
-    Label.MYO: re.compile(rf"({_SIDE} ?)?(myo|myocardium|epi|epicardium|wall)|lvm"),
+    Label.MYO: re.compile(rf"({_SIDE} ?)?(myo|myocardium|epi|epicardium|wall)|lvm|mlv"),
     Label.LA: re.compile(rf"(la|left atrium|left atrial){_INSIDE}|atrium"),
+    Label.RV: re.compile(rf"(rv|right ventricle|right ventricular){_INSIDE}"),
 }
 _SAYS_NOTHING = re.compile(
     r"((segment|label|class|structure|region|mask|object)?[ _-]*[0-9]*)", re.I
@@ -50,7 +61,7 @@ def structure_named(name: str) -> Label | None:
     """The structure that a name in a data set means; None when it is none of ours.
 
     Examples:
-        >>> structure_named("LV_endo"), structure_named("Left-Atrium"), structure_named("RV")
+        >>> structure_named("LV_endo"), structure_named("Left-Atrium"), structure_named("aorta")
         (<Label.LV: 1>, <Label.LA: 3>, None)
     """
     words = " ".join(re.findall(r"[a-z]+", name.lower()))
@@ -66,7 +77,8 @@ class LabelScheme:
         values: File value of each annotated structure; background is always 0.
 
     Raises:
-        ConfigError: No LV, a value below 1 or above 255, or a value used twice.
+        ConfigError: No LV, a neighbor (LA, RV) without MYO or two of them, a value below 1 or
+            above 255, or a value used twice.
     """
 
     name: str
@@ -76,8 +88,14 @@ class LabelScheme:
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
         if Label.LV not in self.values:
             raise ConfigError(f"labels '{self.name}': the left ventricle (lv) must be given")
-        if Label.LA in self.values and Label.MYO not in self.values:
-            raise ConfigError(f"labels '{self.name}': an atrium (la) needs a myocardium (myo) too")
+        beside = [s.name.lower() for s in NEIGHBORS if s in self.values]
+        if beside and Label.MYO not in self.values:
+            raise ConfigError(f"labels '{self.name}': {beside[0]} needs a myocardium (myo) too")
+        if len(beside) > 1:
+            raise ConfigError(
+                f"labels '{self.name}': a left atrium (la) belongs to apical views, a right "
+                "ventricle (rv) to short-axis slices; leave one of them out"
+            )
         bad = [v for v in self.values.values() if not 1 <= v <= 255]
         if bad:
             raise ConfigError(f"labels '{self.name}': values are 1 to 255, got {bad}")
@@ -92,8 +110,8 @@ class LabelScheme:
 
     @property
     def structures(self) -> tuple[Label, ...]:
-        """Annotated structures, in the order LV, MYO, LA."""
-        return tuple(s for s in STRUCTURES if s in self.values)
+        """Annotated structures, in the order LV, MYO, LA or RV."""
+        return tuple(s for s in ALL if s in self.values)
 
     def to_labels(self, values: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Map file values, any shape, to `Label` values.
@@ -127,9 +145,12 @@ class LabelScheme:
 CAMUS = LabelScheme("camus", {Label.LV: 1, Label.MYO: 2, Label.LA: 3})
 LV_MYO = LabelScheme("lv-myo", {Label.LV: 1, Label.MYO: 2})
 LV_ONLY = LabelScheme("lv", {Label.LV: 1})
+# ACDC (Bernard et al., IEEE TMI 37(11), 2018) and M&Ms (Campello et al., IEEE TMI 40(12), 2021).
+ACDC = LabelScheme("acdc", {Label.LV: 3, Label.MYO: 2, Label.RV: 1})
+MNMS = LabelScheme("mnms", {Label.LV: 1, Label.MYO: 2, Label.RV: 3})
 
 SCHEMES: Mapping[str, LabelScheme] = MappingProxyType(
-    {scheme.name: scheme for scheme in (CAMUS, LV_MYO, LV_ONLY)}
+    {scheme.name: scheme for scheme in (CAMUS, LV_MYO, LV_ONLY, ACDC, MNMS)}
 )
 
 
@@ -160,7 +181,7 @@ def label_scheme(text: str) -> LabelScheme:
     """
     if text in SCHEMES:
         return SCHEMES[text]
-    names = {s.name.lower(): s for s in STRUCTURES}
+    names = {s.name.lower(): s for s in ALL}
     values: dict[Label, int] = {}
     for part in text.split(","):
         name, _, value = part.strip().partition("=")
@@ -197,15 +218,16 @@ def scheme_of_names(names: Mapping[int, str], title: str) -> LabelScheme | None:
         title: Where the names stand, for messages.
 
     Returns:
-        The scheme; structures that are not ours are left out of it. None when the names say
-        nothing, such as "Segment 1".
+        The scheme; structures that are not ours are left out of it, and so is a right ventricle
+        beside a left atrium, in an apical view. None when the names say nothing, such as
+        "Segment 1".
 
     Raises:
         LabelError: They do say something, but name no left ventricle, one structure twice, or
-            an atrium without a myocardium.
+            an atrium or right ventricle without a myocardium.
 
     Examples:
-        >>> dict(scheme_of_names({2: "LV_endo", 1: "myocardium", 3: "RV"}, "x").values)
+        >>> dict(scheme_of_names({2: "LV_endo", 1: "myocardium", 3: "aorta"}, "x").values)
         {<Label.LV: 1>: 2, <Label.MYO: 2>: 1}
     """
     named = {value: name for value, name in names.items() if value != 0}
@@ -213,6 +235,8 @@ def scheme_of_names(names: Mapping[int, str], title: str) -> LabelScheme | None:
         return None
     found = [(structure_named(name), value) for value, name in named.items()]
     pairs = [(structure, value) for structure, value in found if structure is not None]
+    if Label.LA in dict(pairs):
+        pairs = [pair for pair in pairs if pair[0] is not Label.RV]
     try:
         if len(dict(pairs)) < len(pairs):
             raise ConfigError(f"labels '{title}': one structure has two values")

@@ -1,4 +1,8 @@
-"""One loop of one echocardiographic view, as a label map with its geometry."""
+"""Frames of one heart that belong together, as a label map with its geometry.
+
+A loop of an apical view, whose frames follow each other in time; or a stack of short-axis slices,
+whose frames lie below each other.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.labels import STRUCTURES, Label, values_present
+from cardiovae.labels import SHORT_AXIS, STRUCTURES, Label, values_present
 
-VIEWS = ("A2C", "A4C")
+APICAL = ("A2C", "A4C")
+SAX = "SAX"
+VIEWS = (*APICAL, SAX)
 
 
 @dataclass(frozen=True, eq=False)
 class EchoSequence:
     """A validated label map sequence; its array is read-only.
 
-    Row 0 is the transducer: rows are depth, columns are lateral.
+    In an apical view row 0 is the transducer: rows are depth, columns are lateral. A short-axis
+    stack has no such rule.
 
     Args:
         labels: Label map, values of `Label`, shape (H, W, T), uint8.
         spacing_mm: Distance between pixel centers along (rows, columns) in mm; None = unknown.
         structures: The structures that were annotated; others must not occur in `labels`.
-        frame_time_ms: Time between frames in ms; None = unknown.
-        view: "A2C", "A4C" or None = unknown.
+        frame_time_ms: Time between frames in ms; None = unknown. A stack has none.
+        view: "A2C", "A4C", "SAX" for a stack of short-axis slices, or None = an apical view,
+            unknown which. With a right ventricle among the structures it is "SAX".
         source: Where the labels come from, for messages and reports.
 
     Raises:
@@ -68,11 +76,33 @@ class EchoSequence:
             raise CardiovaeError(
                 f"{self.source}: frame_time_ms is positive or None, got {self.frame_time_ms}"
             )
-        if self.view is not None and self.view not in VIEWS:
-            raise CardiovaeError(f"{self.source}: view is one of {VIEWS} or None, got {self.view}")
+        self._check_view()
         frozen = labels.copy(order="K")  # of a file whose frames lie one after another
         frozen.flags.writeable = False
         object.__setattr__(self, "labels", frozen)
+
+    def _check_view(self) -> None:
+        """Refuse a view that is none, or that does not show what is annotated."""
+        if self.view is None and Label.RV in self.structures:
+            object.__setattr__(self, "view", SAX)
+        if self.view is not None and self.view not in VIEWS:
+            raise CardiovaeError(f"{self.source}: view is one of {VIEWS} or None, got {self.view}")
+        amiss = Label.LA if self.view == SAX else Label.RV
+        if amiss in self.structures:
+            raise CardiovaeError(
+                f"{self.source}: a view {self.view} shows no {amiss.name}; got the structures "
+                f"{[s.name for s in self.structures]}"
+            )
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether the frames are short-axis slices of one instant, not instants of one view."""
+        return self.view == SAX
+
+    @property
+    def anatomy(self) -> tuple[Label, ...]:
+        """All structures that such a view shows, annotated or not."""
+        return SHORT_AXIS if self.is_stack else STRUCTURES
 
     @property
     def shape(self) -> tuple[int, int]:

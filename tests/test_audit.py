@@ -245,8 +245,8 @@ def test_own_criteria_files_are_read_and_their_mistakes_explained(tmp_path):
     path.write_text((text % "lv_hole_area_mm2").replace("high: 0, ", ""))
     with pytest.raises(ConfigError, match="give low, high or both"):
         criteria(str(path))
-    path.write_text((text % "lv_hole_area_mm2").replace("[lv]", "[rv]"))
-    with pytest.raises(ConfigError, match="got \\['rv'\\]"):
+    path.write_text((text % "lv_hole_area_mm2").replace("[lv]", "[ra]"))
+    with pytest.raises(ConfigError, match="got \\['ra'\\]"):
         criteria(str(path))
     path.write_text((text % "lv_hole_area_mm2").replace("anatomy", "guess", 1))
     with pytest.raises(ConfigError, match="kind is one of"):

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cardiovae.errors import ConfigError, LabelError
-from cardiovae.labels import CAMUS, LV_MYO, LV_ONLY, SCHEMES, Label, infer_scheme, label_scheme
+from cardiovae.labels import (
+    CAMUS,
+    LV_MYO,
+    LV_ONLY,
+    SCHEMES,
+    Label,
+    infer_scheme,
+    label_scheme,
+    scheme_of_names,
+)
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMES))
@@ -61,3 +70,25 @@ def test_the_smallest_scheme_that_fits_is_inferred(highest, scheme):
 def test_no_scheme_is_inferred_for_foreign_values():
     with pytest.raises(LabelError, match="255"):
         infer_scheme(np.array([0, 255]))
+
+
+def test_two_neighbors_are_refused():
+    with pytest.raises(ConfigError, match="leave one of them out"):
+        label_scheme("lv=1,myo=2,la=3,rv=4")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        # The names that nnU-Net's conversion of ACDC gives, and an apical data set with an RV.
+        ({1: "RV", 2: "MLV", 3: "LVC"}, {Label.LV: 3, Label.MYO: 2, Label.RV: 1}),
+        (
+            {1: "LV", 2: "MYO", 3: "LA", 4: "RV"},
+            {Label.LV: 1, Label.MYO: 2, Label.LA: 3},
+        ),
+    ],
+)
+def test_a_right_ventricle_counts_where_no_atrium_is(names, expected):
+    scheme = scheme_of_names(names, "dataset.json")
+    assert scheme is not None
+    assert dict(scheme.values) == expected

@@ -15,7 +15,7 @@ from cardiovae.errors import ModelError
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior import fidelity
 from cardiovae.prior.augment import AugmentConfig, draw_batch, network_input, shares
-from cardiovae.prior.seen import SCHEMES, seen_with
+from cardiovae.prior.seen import schemes, seen_with
 from cardiovae.prior.shapes import build_shapes
 from cardiovae.prior.state import load_checkpoint
 from cardiovae.prior.step import learning_rate
@@ -110,7 +110,7 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_a_hundredth():
     assert np.all(np.diff(rates[10:]) < 0)
 
 
-@pytest.mark.parametrize("structures", SCHEMES)
+@pytest.mark.parametrize("structures", schemes())
 def test_shapes_are_seen_without_noise(table, unbroken, structures):
     first, second = (seen_with(unbroken.average, table, structures) for _ in range(2))
     assert first.codes.shape == (10, TINY.latent_dim)
@@ -123,7 +123,7 @@ def test_shapes_are_seen_without_noise(table, unbroken, structures):
 def test_a_structure_that_is_not_annotated_is_not_seen(table, unbroken):
     hidden = dataclasses.replace(table, distances=table.distances.copy())
     hidden.distances[:, 2] = 40  # no atrium anywhere
-    for structures, same in ((SCHEMES[1], True), (SCHEMES[2], False)):
+    for structures, same in ((schemes()[1], True), (schemes()[2], False)):
         with_atrium, without = (
             seen_with(unbroken.average, t, structures).codes for t in (table, hidden)
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cardiovae.errors import CardiovaeError
-from cardiovae.labels import Label
+from cardiovae.labels import SHORT_AXIS, Label
 from cardiovae.sequence import EchoSequence
 
 LABELS = np.array([[[0, 1], [2, 3]]], np.uint8)
@@ -57,3 +57,19 @@ def test_new_labels_keep_the_place():
 def test_what_cannot_be_is_refused_by_name(change, message):
     with pytest.raises(CardiovaeError, match=message):
         EchoSequence(**{"labels": LABELS, "source": "here"} | change)
+
+
+def test_a_right_ventricle_makes_a_stack():
+    labels = np.array([[[0, 1], [2, 4]]], np.uint8)
+    sequence = EchoSequence(labels, (1.5, 1.5), SHORT_AXIS)
+    assert sequence.view == "SAX"
+    assert sequence.is_stack
+    assert not EchoSequence(LABELS).is_stack
+
+
+def test_no_view_shows_both_neighbors():
+    labels = np.zeros((2, 2, 1), np.uint8)
+    with pytest.raises(CardiovaeError, match="SAX shows no LA"):
+        EchoSequence(labels, None, view="SAX")
+    with pytest.raises(CardiovaeError, match="A4C shows no RV"):
+        EchoSequence(labels, None, SHORT_AXIS, view="A4C")

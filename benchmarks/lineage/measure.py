@@ -18,7 +18,7 @@ from proof.records import Record, record
 from proof.trials import chosen
 
 from cardiovae.audit.criteria import criteria
-from cardiovae.bank import JUDGED, judged, load_bank
+from cardiovae.bank import judged, load_bank
 from cardiovae.correction.config import correct_config
 from cardiovae.correction.correct import correct_sequence
 from cardiovae.evaluation.likelihood import bound
@@ -134,7 +134,7 @@ def _reconstruction(prior: ShapePrior, cohort: Cohort, rng: np.random.Generator)
 def _verdicts(prior: ShapePrior, codes: NDArray[np.float64]) -> dict[str, NDArray[np.bool_]]:
     """Who passes `camus`, and who passes all sets with and without the atrium, (N,) each."""
     found = judged(prior, codes, tuple(criteria(name) for name in SETS))
-    return {"camus": found[:, 0, JUDGED.index(STRUCTURES)], "all": found.all((1, 2))}
+    return {"camus": found[:, 0, 0], "all": found.all((1, 2))}
 
 
 def _draws(prior: ShapePrior, rng: np.random.Generator, seed: int) -> dict[str, Any]:

@@ -16,18 +16,25 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.audit import anatomy, public
+from cardiovae.audit import anatomy, public, short_axis
 from cardiovae.audit.heart import Heart
 from cardiovae.config import build_settings, preset_names, read_preset
 from cardiovae.errors import ConfigError
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import ALL, Label
 
 Metric = Callable[[NDArray[np.uint8] | Heart, tuple[float, float]], float]
 
-NAMES = {structure.name.lower(): structure for structure in STRUCTURES}
+NAMES = {structure.name.lower(): structure for structure in ALL}
 # Where a set of each kind finds its metrics; those of temporal sets are no functions of a frame.
-METRICS: dict[str, ModuleType] = {"anatomy": anatomy, "published": public}
+SHORT_AXIS_KIND = "short-axis"
+METRICS: dict[str, ModuleType] = {
+    "anatomy": anatomy,
+    "published": public,
+    SHORT_AXIS_KIND: short_axis,
+}
 TEMPORAL_METRICS = ("deviation", "relative_deviation", "neighbor_hausdorff_mm")
+# Metrics of a slice among the others of its stack; see `cardiovae.audit.stacks`.
+STACK_METRICS = ("missing_between_slices", "slices_without")
 KINDS = (*METRICS, "temporal")
 # Metrics that take `enough`, a value above which it does not matter how far above.
 STOPS_EARLY = ("myo_thickness_ratio", "erosion_ratio_before_myo_split")
@@ -40,8 +47,8 @@ class Criterion:
     Args:
         name: Unique in its set; what reports call it.
         metric: Function that measures it, by name.
-        unit: Unit of the limits: "mm2", "mm", "deg", "px", "ratio" or "flag".
-        structures: It applies where all of these are annotated: "lv", "myo", "la".
+        unit: Unit of the limits: "mm2", "mm", "deg", "px", "slices", "ratio" or "flag".
+        structures: It applies where all of these are annotated: "lv", "myo", "la", "rv".
         source: Where the limits come from.
         low: Smallest value that passes, None = no limit.
         high: Largest value that passes, None = no limit.
@@ -107,10 +114,13 @@ class CriteriaSet:
     Args:
         name: What reports call it.
         kind: "anatomy" (metrics of `cardiovae.audit.anatomy`), "published" (of
-            `cardiovae.audit.public`) or "temporal".
+            `cardiovae.audit.public`), "short-axis" (of `cardiovae.audit.short_axis`) or
+            "temporal".
         description: One sentence.
         criteria: In the order of reports; fast checks go through them in the same order, so the
             cheap and telling ones come first.
+        optional_structures: A criterion without a value, as on a slice that lacks its structure,
+            is left out there; otherwise it is not measurable.
 
     Raises:
         ConfigError: An unknown kind or metric, or a name used twice.
@@ -120,6 +130,7 @@ class CriteriaSet:
     kind: str
     description: str
     criteria: tuple[Criterion, ...]
+    optional_structures: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -145,13 +156,19 @@ class CriteriaSet:
         if self.kind == "temporal":
             return TEMPORAL_METRICS
         module = METRICS[self.kind]
-        return tuple(
+        of_frames = tuple(
             name
             for name, value in vars(module).items()
             if not name.startswith("_")
             and callable(value)
             and getattr(value, "__module__", "") == module.__name__
         )
+        return of_frames + (STACK_METRICS if self.judges_stacks else ())
+
+    @property
+    def judges_stacks(self) -> bool:
+        """Whether it is about short-axis slices, not about apical views."""
+        return self.kind == SHORT_AXIS_KIND
 
     def metric(self, criterion: Criterion, *, quick: bool = False) -> Metric:
         """The function that measures `criterion`; for anatomical sets.
@@ -166,6 +183,14 @@ class CriteriaSet:
     def applying_to(self, structures: tuple[Label, ...]) -> tuple[Criterion, ...]:
         """The criteria that make sense where exactly `structures` are annotated."""
         return tuple(c for c in self.criteria if c.applies_to(structures))
+
+    def of_frame(self, structures: tuple[Label, ...]) -> tuple[Criterion, ...]:
+        """Those of them that a single frame answers, without the others of its stack."""
+        return tuple(c for c in self.applying_to(structures) if c.metric not in STACK_METRICS)
+
+    def of_stack(self, structures: tuple[Label, ...]) -> tuple[Criterion, ...]:
+        """Those of them that take all slices of a stack."""
+        return tuple(c for c in self.applying_to(structures) if c.metric in STACK_METRICS)
 
 
 def criteria(name: str) -> CriteriaSet:

@@ -7,19 +7,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from cardiovae.kernels.erosion import chessboard_erosions, euclidean_erosions
 from cardiovae.kernels.frontiers import contact_pixels, longest_contact
 from cardiovae.kernels.pieces import enclosed, largest_pieces
 from cardiovae.kernels.runs import OTHER, Runs, encode, plain
 from cardiovae.kernels.survey import boxes, pixels_at_center
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import ALL, Label
+from cardiovae.morphology import Mask
 
 Spacing = tuple[float, float]
 
 LV, MYO, LA = (1 << label for label in (Label.LV, Label.MYO, Label.LA))
+RV = 1 << OTHER  # `Label.RV` is the one label above 3
 EPI = LV | MYO
-ANY = LV | MYO | LA | 1 << OTHER
+ANY = LV | MYO | LA | RV
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,7 @@ class Heart:
 
     labels: NDArray[np.uint8]
     _enclosed: dict[tuple[int, bool, bool], list[int]] = field(default_factory=dict, repr=False)
+    _solid: dict[Label, Mask] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, labels: NDArray[np.uint8] | Heart) -> Heart:
@@ -61,7 +65,7 @@ class Heart:
     @functools.cached_property
     def absent(self) -> tuple[Label, ...]:
         """Structures without a pixel."""
-        return tuple(s for s in STRUCTURES if not self.pixels(s))
+        return tuple(s for s in ALL if not self.pixels(s))
 
     @property
     def n_pixels(self) -> int:
@@ -84,6 +88,18 @@ class Heart:
         """Columns that the box around a structure spans."""
         _, left, _, right = self._boxes[label]
         return right - left
+
+    def solid(self, label: Label) -> Mask:
+        """A structure with its 4-connected holes filled, in the box around it and one pixel more.
+
+        What lies beyond the frame is outside. Shape (0, 0) without a pixel.
+        """
+        if label not in self._solid:
+            top, left, bottom, right = self._boxes[label]  # of the framed runs: one pixel further
+            crop = self.labels[max(top - 1, 0) : bottom - 1, max(left - 1, 0) : right - 1]
+            wide = np.pad(crop == label, 1) if self.pixels(label) else np.zeros((0, 0), bool)
+            self._solid[label] = np.asarray(ndimage.binary_fill_holes(wide), bool)
+        return self._solid[label]
 
     def holes(self, walls: int, *, around_corners: bool = False) -> int:
         """Pixels that cannot reach the surroundings without crossing `walls`.

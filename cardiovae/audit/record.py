@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from cardiovae.attributes import ATTRIBUTES
-from cardiovae.audit.temporal import Motion
+from cardiovae.attributes import ATTRIBUTES, ON_SLICES
+from cardiovae.audit.temporal import PIXELS, Motion
 from cardiovae.audit.verdicts import (
     CriterionSummary,
     Finding,
@@ -20,6 +20,7 @@ from cardiovae.audit.verdicts import (
     Verdict,
     summarize,
 )
+from cardiovae.labels import Label
 from cardiovae.sequence import EchoSequence
 
 LETTERS: Mapping[Verdict, str] = {
@@ -27,6 +28,8 @@ LETTERS: Mapping[Verdict, str] = {
     Verdict.FAIL: "F",
     Verdict.NOT_MEASURABLE: "N",
 }
+RV_AREA = "rv_area"  # an attribute of short-axis slices alone, in mm2
+NOT_ASKED = "-"  # of a frame that a criterion leaves out
 VERDICTS: Mapping[str, Verdict] = {letter: verdict for verdict, letter in LETTERS.items()}
 
 
@@ -40,12 +43,12 @@ def audit_record(sequence: EchoSequence, found: SequenceAudit, motion: Motion) -
 
     Returns:
         Facts about the sequence; `criteria`, one object per criterion with `set`, `motion`,
-        `name`, `unit`, `low`, `high`, `verdicts` (one of `LETTERS` per frame, or a single one
-        where `whole` is true), `values` (None = not measurable) and `reasons` by position;
-        `attributes`, T values each.
+        `name`, `unit`, `low`, `high`, `verdicts` (one of `LETTERS` per frame, `NOT_ASKED` where
+        the frame was left out, or a single one where `whole` is true), `values` (None = not
+        measurable) and `reasons` by position; `attributes`, T values each, None where they mean
+        nothing, as the long axis of a short-axis slice, and of slices `RV_AREA` too.
     """
-    frames = [finding for frame in found.frames for finding in frame.findings]
-    height, width = sequence.shape
+    (height, width), n = sequence.shape, sequence.n_frames
     return {
         "passed": found.passed,
         "anatomy": found.anatomy,
@@ -60,16 +63,28 @@ def audit_record(sequence: EchoSequence, found: SequenceAudit, motion: Motion) -
         "invalid_frames": list(found.invalid_frames),
         "temporal_verdict": found.temporal_verdict.value if found.temporal_set else None,
         "criteria": [
-            *(_criterion(found.anatomy, s, motion=False) for s in summarize(frames)),
+            *(_criterion(found.anatomy, s, n, motion=False) for s in found.anatomy_summaries),
             *(
-                _criterion(str(found.temporal_set), s, motion=True)
+                _criterion(str(found.temporal_set), s, n, motion=True)
                 for s in summarize(found.temporal)
             ),
         ],
-        "attributes": {
-            name: [_known(frame[name]) for frame in motion.attributes] for name in ATTRIBUTES
-        },
+        "attributes": _attributes(sequence, motion),
     }
+
+
+def _attributes(sequence: EchoSequence, motion: Motion) -> dict[str, list[float | None]]:
+    """The attributes of every frame by name; of a stack those that mean something on slices."""
+    named = ON_SLICES if sequence.is_stack else ATTRIBUTES
+    found = {
+        name: [_known(frame[name]) if name in named else None for frame in motion.attributes]
+        for name in ATTRIBUTES
+    }
+    if Label.RV in sequence.structures:
+        row_mm, col_mm = sequence.spacing_mm or PIXELS
+        pixels = [heart.pixels(Label.RV) for heart in motion.hearts]
+        found[RV_AREA] = [n * row_mm * col_mm if n else None for n in pixels]
+    return found
 
 
 def audit_of(record: Mapping[str, Any]) -> SequenceAudit:
@@ -81,8 +96,9 @@ def audit_of(record: Mapping[str, Any]) -> SequenceAudit:
         if c["motion"]:
             motion += findings
         else:
-            for frame, finding in zip(frames, findings, strict=True):
-                frame.append(finding)
+            for finding in findings:
+                if finding.frame is not None:
+                    frames[finding.frame].append(finding)
     return SequenceAudit(
         record["source"],
         record["anatomy"],
@@ -119,12 +135,17 @@ def criteria_not_passed(record: Mapping[str, Any], frame: int | None) -> list[st
     return [
         c["name"]
         for c in record["criteria"]
-        if c["whole"] == (frame is None) and c["verdicts"][position] != "P"
+        if c["whole"] == (frame is None) and c["verdicts"][position] in "FN"
     ]
 
 
-def _criterion(of: str, summary: CriterionSummary, *, motion: bool) -> dict[str, Any]:
+def _criterion(
+    of: str, summary: CriterionSummary, n_frames: int, *, motion: bool
+) -> dict[str, Any]:
     first = summary.findings[0]
+    whole = first.frame is None
+    at = {0 if whole else finding.frame: finding for finding in summary.findings}
+    placed = [at.get(t) for t in range(1 if whole else n_frames)]
     return {
         "set": of,
         "motion": motion,
@@ -132,10 +153,10 @@ def _criterion(of: str, summary: CriterionSummary, *, motion: bool) -> dict[str,
         "unit": first.unit,
         "low": first.low,
         "high": first.high,
-        "whole": first.frame is None,
-        "verdicts": "".join(LETTERS[finding.verdict] for finding in summary.findings),
-        "values": [_known(finding.value) for finding in summary.findings],
-        "reasons": {str(i): f.reason for i, f in enumerate(summary.findings) if f.reason},
+        "whole": whole,
+        "verdicts": "".join(NOT_ASKED if f is None else LETTERS[f.verdict] for f in placed),
+        "values": [None if f is None else _known(f.value) for f in placed],
+        "reasons": {str(i): f.reason for i, f in enumerate(placed) if f and f.reason},
     }
 
 
@@ -153,6 +174,7 @@ def findings_of(c: Mapping[str, Any]) -> list[Finding]:
             None if c["whole"] else t,
         )
         for t, (letter, value) in enumerate(zip(c["verdicts"], c["values"], strict=True))
+        if letter != NOT_ASKED
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from cardiovae.attributes import ATTRIBUTES
 from cardiovae.audit.record import (
+    RV_AREA,
     count,
     criteria_not_passed,
     findings_of,
@@ -73,12 +74,15 @@ def frame_columns(
     """Columns of the table of frames: who, verdicts, attributes and one value per criterion.
 
     Args:
-        criteria: Plain data with `set` and `name` of each, in the order of the columns.
+        criteria: Plain data with `set` and `name` of each, in the order of the columns, and
+            `structures` where the RV is among them.
         doubt: Numbers that the record has on the doubt of each frame; none = no such columns.
     """
+    criteria = tuple(criteria)
     values = [_value_column(c["set"], c["name"]) for c in criteria]
+    sizes = [*ATTRIBUTES, *[RV_AREA][: any("rv" in c.get("structures", ()) for c in criteria)]]
     of_doubt = [f"doubt:{name}" for name in doubt]
-    numbers: dict[str, Kind] = dict.fromkeys([*ATTRIBUTES, *values, *of_doubt], "number")
+    numbers: dict[str, Kind] = dict.fromkeys([*sizes, *values, *of_doubt], "number")
     flags: dict[str, Kind] = {"doubt:look": "flag", "doubt:look_rank": "whole"} if of_doubt else {}
     return {**_FRAME, **numbers, **flags}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -91,14 +91,17 @@ class CriterionSummary:
         return max(self.findings, key=_badness)
 
 
-def summarize(findings: Iterable[Finding]) -> tuple[CriterionSummary, ...]:
-    """One summary per criterion, in the order of their first findings."""
-    groups: dict[str, list[Finding]] = {}
+def summarize(
+    findings: Iterable[Finding], order: Iterable[str] = ()
+) -> tuple[CriterionSummary, ...]:
+    """One summary per criterion: those named in `order`, then by their first findings."""
+    groups: dict[str, list[Finding]] = {name: [] for name in order}
     for finding in findings:
         groups.setdefault(finding.criterion, []).append(finding)
     return tuple(
         CriterionSummary(name, sum(f.verdict is Verdict.PASS for f in group), tuple(group))
         for name, group in groups.items()
+        if group
     )
 
 
@@ -148,6 +151,13 @@ class SequenceAudit:
     temporal: tuple[Finding, ...]
 
     @property
+    def anatomy_summaries(self) -> tuple[CriterionSummary, ...]:
+        """One summary per anatomical criterion, in the order of the frame that is asked most."""
+        most = max(self.frames, key=lambda frame: len(frame.findings), default=FrameAudit(()))
+        findings = (finding for frame in self.frames for finding in frame.findings)
+        return summarize(findings, (finding.criterion for finding in most.findings))
+
+    @property
     def invalid_frames(self) -> tuple[int, ...]:
         """Indices of the frames that do not pass."""
         return tuple(t for t, frame in enumerate(self.frames) if not frame.passed)
@@ -187,11 +197,10 @@ class SequenceAudit:
 
     def table(self) -> str:
         """Plain text: per criterion its worst frame, value, limits and how many frames pass."""
-        findings = [f for frame in self.frames for f in frame.findings]
         lines = [_summary(self)]
-        lines += _rows(f"anatomy: {self.anatomy}", findings)
+        lines += _rows(f"anatomy: {self.anatomy}", self.anatomy_summaries)
         if self.temporal_set is not None:
-            lines += _rows(f"temporal: {self.temporal_set}", self.temporal)
+            lines += _rows(f"temporal: {self.temporal_set}", summarize(self.temporal))
         return "\n".join(lines)
 
 
@@ -206,9 +215,8 @@ def _summary(audit: SequenceAudit) -> str:
     return f"{text}: {Verdict.PASS if audit.passed else 'not passed'}"
 
 
-def _rows(title: str, findings: Iterable[Finding]) -> list[str]:
+def _rows(title: str, summaries: Sequence[CriterionSummary]) -> list[str]:
     """Aligned lines of text, one per criterion, under a title and headings."""
-    summaries = summarize(findings)
     if not summaries:
         return ["", title, "  no criterion applies"]
     rows: list[tuple[str, ...]] = [HEADINGS]

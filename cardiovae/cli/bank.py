@@ -11,8 +11,6 @@ from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.screen import Screen
 from cardiovae.prior.shipped import prior_folder
 
-CRITERIA = ("camus", "camus-public")
-
 
 def bank(
     prior: Annotated[
@@ -27,7 +25,7 @@ def bank(
         typer.Option(
             metavar="SET",
             help="Anatomical criteria that every code passes; may be repeated. Default: camus and "
-            "camus-public.",
+            "camus-public, or acdc for a prior of short-axis slices.",
         ),
     ] = None,
     shrunk: Annotated[
@@ -46,7 +44,7 @@ def bank(
     """Build the bank of a prior: codes whose decoded label maps pass the audit.
 
     Codes are drawn from the density of the training codes, decoded, audited as hearts with and
-    without an atrium, and kept if they pass.
+    without their neighbor (LA or RV), and kept if they pass.
     """
     prior_folder(prior)
     import numpy as np
@@ -55,8 +53,8 @@ def bank(
     from cardiovae.io import refuse_to_replace
     from cardiovae.prior.folder import BANK, load_prior
 
-    chosen = tuple(criteria or CRITERIA)
-    for name in chosen:
+    chosen = tuple(criteria) if criteria else None
+    for name in chosen or ():
         options.anatomical(name)
     loaded = load_prior(prior)
     refuse_to_replace(loaded.folder / BANK, overwrite=overwrite)

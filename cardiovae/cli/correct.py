@@ -46,13 +46,14 @@ def correct(
         ),
     ] = Path("cardiovae-out"),
     prior: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME|FOLDER",
-            help="Shape prior: camus (CC BY-NC-SA 4.0), phantom (Apache-2.0) or a folder written "
-            "by 'cardiovae train' and 'cardiovae bank'.",
+            help="Shape prior: camus (CC BY-NC-SA 4.0), phantom (Apache-2.0), short-axis "
+            "(Apache-2.0) or a folder written by 'cardiovae train' and 'cardiovae bank'. Default: "
+            "camus, and short-axis for stacks of slices.",
         ),
-    ] = DEFAULT_PRIOR,
+    ] = None,
     method: Annotated[
         str,
         typer.Option(
@@ -155,7 +156,7 @@ def correct(
         by_image=settings.uncertainty.by_image,
     )
     if method not in WITHOUT_PRIOR:
-        prior_folder(prior)
+        prior_folder(prior or DEFAULT_PRIOR)
     if dry_run or not cases.paths:
         readings = {task.path: task.reading for task in tasks_of(cases, how)}
         plan = Plan(targets, readings, settings, screen, overwrite)
@@ -173,9 +174,10 @@ def correct(
         settings, method, prior, device, seed, seen, crisp, overwrite or several, several,
         alone=not several,
     )  # fmt: skip
-    correcting.models(method, prior, device)  # what is missing is said once, before any work
+    # What is missing is said once, before any work.
+    correcting.models(method, prior or DEFAULT_PRIOR, device)
     if settings.uncertainty.method != "none":
-        correcting.experts(prior, device, crisp, settings.uncertainty.by_image)
+        correcting.experts(prior or DEFAULT_PRIOR, device, crisp, settings.uncertainty.by_image)
     batch = batching.Batch(
         corrector,
         batching.engine_for(engine, workers, scheduler, len(tasks), few=FEW),

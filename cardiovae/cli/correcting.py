@@ -14,6 +14,7 @@ from cardiovae.baselines.methods import FULL, WITHOUT_PRIOR
 from cardiovae.cli.auditing import Done, Task, head, line_of, settled
 from cardiovae.cli.results import Stated, Target, full_record, require_free, write_results
 from cardiovae.errors import ConfigError
+from cardiovae.prior.shipped import DEFAULT_PRIOR, SHORT_AXIS_PRIOR
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,7 @@ class Corrector:
         targets: Where the results of each task go, by its source.
         config: Settings of the correction.
         method: How to correct.
-        prior: Shape prior, by name or folder.
+        prior: Shape prior, by name or folder; None = that of each input's anatomy.
         device: Where the prior runs.
         seed: Start of the random numbers of every task.
         images: The image of each task, by its source; none where no image is asked.
@@ -50,7 +51,7 @@ class Corrector:
     targets: Mapping[str, Target]
     config: CorrectConfig
     method: str = FULL
-    prior: str = ""
+    prior: str | None = None
     device: Device = "auto"
     seed: int = 0
     images: Mapping[str, Path] = field(default_factory=dict)
@@ -77,13 +78,14 @@ class Corrector:
         require_free(target, overwrite=self.overwrite)
         sequence, like = open_sequence(task.path, **vars(task.reading))
         method = "identity" if task.keep else self.method
-        prior, bank = models(method, self.prior, self.device)
+        named = self.prior or default_prior(sequence)
+        prior, bank = models(method, named, self.device)
         images = self._images(task.source, sequence)
         distrust = None
         if self.config.uncertainty.guided and images is not None:
             from cardiovae.uncertainty.guide import image_distrust
 
-            distrust = image_distrust(sequence, self._experts(), images)
+            distrust = image_distrust(sequence, self._experts(named), images)
         found = correct_by(
             method, sequence, prior, bank, self.config, seed=self.seed, distrust=distrust
         )
@@ -120,8 +122,8 @@ class Corrector:
 
         return load_image(self.images[source], sequence)
 
-    def _experts(self) -> Experts:
-        return experts(self.prior, self.device, self.crisp, self.config.uncertainty.by_image)
+    def _experts(self, prior: str) -> Experts:
+        return experts(prior, self.device, self.crisp, self.config.uncertainty.by_image)
 
     def _stated(
         self, found: Correction, images: NDArray[np.float32] | None, source: str
@@ -135,11 +137,16 @@ class Corrector:
         from cardiovae.uncertainty.assess import assess
 
         rng = np.random.default_rng(self.seed)  # one per file: no result depends on the others
-        known = self._experts()
+        known = self._experts(self.prior or default_prior(found.original))
         doubt = assess(found, known, asked, rng=rng, images=images)
         asked_of = {"crisp": known.crisp, "opinion": known.opinion} if asked.by_image else {}
         models = {kind: model.identity() for kind, model in asked_of.items() if model is not None}
         return Stated(doubt, str(self.images[source]) if asked.by_image else None, models)
+
+
+def default_prior(sequence: EchoSequence) -> str:
+    """The shipped prior that knows such hearts, by name."""
+    return SHORT_AXIS_PRIOR if sequence.is_stack else DEFAULT_PRIOR
 
 
 @functools.lru_cache(maxsize=2)
@@ -227,7 +234,7 @@ def _ef(sequence: EchoSequence) -> float | None:
     """Single-plane ejection fraction in percent; None where it cannot be measured."""
     from cardiovae.evaluation.ejection import ejection
 
-    if sequence.spacing_mm is None:
+    if sequence.spacing_mm is None or sequence.is_stack:
         return None
     found = ejection(sequence.labels, sequence.spacing_mm, structures=sequence.structures)
     return found.ef_percent if math.isfinite(found.ef_percent) else None

@@ -54,7 +54,7 @@ def criteria_table(
     from rich.table import Table
 
     sections = [
-        (audit.anatomy, summarize(f for frame in audit.frames for f in frame.findings)),
+        (audit.anatomy, audit.anatomy_summaries),
         (audit.temporal_set, summarize(audit.temporal)),
     ]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from cardiovae.audit.regions import CROSS, padded, pieces
 from cardiovae.correction.config import BlendConfig
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import STRUCTURES, Label, neighbor
 from cardiovae.morphology import Mask, bounding_box, dilate
 from cardiovae.prior.codec import Floats, compose, separable
 from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, Placement, interpolation
@@ -29,23 +29,24 @@ def clean(
 ) -> NDArray[np.uint8]:
     """A copy of one frame (H, W) with the largest part of each region, holes filled.
 
-    Parts of the epicardium (LV and MYO together; one beside the LA is preferred to a somewhat
-    larger one elsewhere), the LV and the LA are 8-connected. What is
-    removed becomes background, or MYO inside the epicardium; background that LA and epicardium
-    enclose becomes LA. With `keep` below 1, parts of the LA of at least that share of the largest
-    stay too: a slit may have cut them off.
+    Parts of the epicardium (LV and MYO together; one beside the neighbor, LA or RV, is preferred
+    to a somewhat larger one elsewhere), the LV and the neighbor are 8-connected. What is removed
+    becomes background, or MYO inside the epicardium; background that neighbor and epicardium
+    enclose becomes the neighbor. With `keep` below 1, parts of the neighbor of at least that share
+    of the largest stay too: a slit may have cut them off.
     """
     cleaned = np.zeros(labels.shape, np.uint8)
     box = bounding_box(labels != Label.BACKGROUND, margin=1)
     if box is None:
         return cleaned
     crop = labels[box]
-    atrium = crop == Label.LA
-    epi = _filled(_largest((crop == Label.LV) | (crop == Label.MYO), beside=_largest(atrium)))
+    beside = crop > Label.MYO
+    epi = _filled(_largest((crop == Label.LV) | (crop == Label.MYO), beside=_largest(beside)))
     lv = _filled(_largest((crop == Label.LV) & epi))
-    la = _largest(atrium & ~epi, keep=keep)
+    kept = _largest(beside & ~epi, keep=keep)
     inner = cleaned[box]
-    inner[_filled(epi | la) if la.any() else epi] = Label.LA
+    if kept.any():
+        inner[_filled(epi | kept)] = neighbor(structures)
     inner[epi] = Label.MYO if Label.MYO in structures else Label.LV
     inner[lv] = Label.LV
     return cleaned
@@ -99,7 +100,7 @@ def canvas_to_native(maps: Floats, placement: Placement) -> Floats:
     rows, cols = (
         interpolation(n, placement.canvas_positions(axis)) for axis, n in enumerate(CANVAS_SHAPE)
     )
-    return separable(rows, maps, cols)
+    return placement.native(separable(rows, maps, cols))
 
 
 def render(
@@ -122,8 +123,7 @@ def render(
     """
     result = compose(canvas_to_native(distances, placement), structures)
     if same_mm > 0:
-        used = [i for i, s in enumerate(STRUCTURES) if s in structures]
-        moved = np.abs(distances - measured)[:, used].max(1, keepdims=True)
+        moved = np.abs(distances - measured)[:, : len(structures)].max(1, keepdims=True)
         same = canvas_to_native(moved, placement)[:, 0] < same_mm
         same = np.moveaxis(same, 0, 2)
         result[same] = labels[same]

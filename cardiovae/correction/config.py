@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cardiovae.audit.criteria import CriteriaSet, criteria
 from cardiovae.config import apply_overrides, build_settings, read_preset
 from cardiovae.errors import ConfigError
+from cardiovae.sequence import EchoSequence
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class BlendConfig:
     same_mm: float = 0.35
 
 
+STACK_CRITERIA = "acdc"
 METHODS = ("none", "posterior", "crisp", "both")
 
 
@@ -117,6 +119,23 @@ class CorrectConfig:
     fit: FitConfig = field(default_factory=FitConfig)
     blend: BlendConfig = field(default_factory=BlendConfig)
     uncertainty: DoubtConfig = field(default_factory=DoubtConfig)
+
+    def of(self, sequence: EchoSequence) -> CorrectConfig:
+        """The settings for one sequence: for a stack those of apical views make way.
+
+        Slices are judged by `STACK_CRITERIA`, or by the set in use where that is one for slices;
+        they are no frames of a motion, so nothing temporal is asked.
+        """
+        if not sequence.is_stack:
+            return self
+        own = criteria(self.criteria).kind == "short-axis"
+        return replace(
+            self,
+            criteria=self.criteria if own else STACK_CRITERIA,
+            temporal=None,
+            also_criteria=self.also_criteria if own else None,
+            also_temporal=None,
+        )
 
     def anatomy_sets(self) -> tuple[CriteriaSet, ...]:
         """The set in use, then the one to satisfy too."""

@@ -30,7 +30,9 @@ from cardiovae.correction.record import (
 from cardiovae.correction.repair import as_input, repair
 from cardiovae.correction.scene import Scene, see
 from cardiovae.correction.usual import replaced, usual
+from cardiovae.errors import ConfigError
 from cardiovae.prior.folder import ShapePrior
+from cardiovae.prior.shipped import DEFAULT_PRIOR, SHORT_AXIS_PRIOR
 from cardiovae.sequence import EchoSequence
 
 Progress = Callable[[str], None]
@@ -62,9 +64,11 @@ def correct_sequence(
         progress: Called with the name of each step.
 
     Raises:
-        ConfigError: An unknown criteria set.
+        ConfigError: An unknown criteria set, or a prior of another anatomy.
     """
     say = progress or (lambda step: None)
+    config = config.of(sequence)
+    _check_anatomy(sequence, prior)
     judge = Judge(sequence, config.anatomy_sets(), config.temporal_sets())
     say("audit")
     before = judge.audits(sequence)
@@ -106,6 +110,17 @@ def correct_sequence(
         scene=scene,
         codes=None if scene is None else scene.encoded if work.reason else work.codes,
     )
+
+
+def _check_anatomy(sequence: EchoSequence, prior: ShapePrior) -> None:
+    """Refuse slices for a prior of apical views, and the other way round."""
+    if prior.structures != sequence.anatomy:
+        shown, known = ("-".join(s.name for s in a) for a in (sequence.anatomy, prior.structures))
+        fitting = SHORT_AXIS_PRIOR if sequence.is_stack else DEFAULT_PRIOR
+        raise ConfigError(
+            f"{sequence.source}: prior '{prior.name}' knows hearts of {known}, this is one of "
+            f"{shown}; take the prior {fitting}"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,5 +45,5 @@ class Distrust:
     def on_canvas(self, placement: Placement) -> Floats:
         """Share of what each canvas pixel shows that can be trusted, shape (T, 1, 128, 96)."""
         rows, cols = placement.to_canvas()
-        doubt = separable(rows, np.moveaxis(self.pixels, 2, 0), cols)
+        doubt = separable(rows, placement.upright(np.moveaxis(self.pixels, 2, 0)), cols)
         return np.asarray(1 - doubt.clip(0, 1)[:, None], np.float32)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from cardiovae.correction.config import FitConfig
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import Label
 from cardiovae.prior.codec import Floats, tensors
 from cardiovae.prior.folder import ShapePrior
 
@@ -39,7 +39,7 @@ def fit_codes(
     if start.shape[0] == 0 or config.n_steps == 0:
         return start
     center, spread = prior.codes.mean(0), prior.codes.std(0)
-    used = [i for i, s in enumerate(STRUCTURES) if s in structures]
+    used = list(range(len(structures)))
     network = prior.network
     target, visible, mean, scale, z0 = tensors(
         network, measured[:, used], inside, center, spread, start

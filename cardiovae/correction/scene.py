@@ -80,7 +80,7 @@ def see(
     cleaned = sequence.labels.copy()
     for t in np.flatnonzero(broken):
         cleaned[:, :, t] = clean(sequence.frame(int(t)), sequence.structures, keep=COMPARABLE)
-    placement = place(cleaned, sequence.spacing_mm)
+    placement = place(cleaned, sequence.spacing_mm, stack=sequence.is_stack)
     if placement is None:
         return None
     shares, inside = to_canvas(cleaned, placement)

@@ -13,7 +13,7 @@ from cardiovae.audit.audit import audit_frame
 from cardiovae.audit.criteria import CriteriaSet
 from cardiovae.audit.verdicts import Verdict
 from cardiovae.bank import BATCH, GRID
-from cardiovae.labels import STRUCTURES
+from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior.codec import compose, decode, native_distances
 from cardiovae.prior.folder import ShapePrior
 
@@ -69,12 +69,12 @@ def decode_hearts(
     labels, attributes, failed = [], [], []
     for first in range(0, len(codes), BATCH):
         part = codes[first : first + BATCH]
-        maps = compose(native_distances(decode(prior.network, part), GRID), STRUCTURES)
+        maps = compose(native_distances(decode(prior.network, part), GRID), prior.structures)
         frames = np.ascontiguousarray(np.moveaxis(maps, 2, 0))
         for frame in frames:
             found = measure_attributes(frame, GRID.pixel_mm)
             attributes.append([found[name] for name in ATTRIBUTES])
-            failed.append(failed_criteria(frame, judge))
+            failed.append(failed_criteria(frame, judge, prior.structures))
         labels.append(frames)
         if advance is not None:
             advance(len(part))
@@ -86,7 +86,9 @@ def decode_hearts(
     )
 
 
-def failed_criteria(labels: NDArray[np.uint8], judge: CriteriaSet) -> tuple[str, ...]:
+def failed_criteria(
+    labels: NDArray[np.uint8], judge: CriteriaSet, structures: tuple[Label, ...] = STRUCTURES
+) -> tuple[str, ...]:
     """Names of the criteria that a label map (H, W) on `GRID` does not pass."""
-    audit = audit_frame(labels, GRID.pixel_mm, judge)
+    audit = audit_frame(labels, GRID.pixel_mm, judge, structures)
     return tuple(f.criterion for f in audit.findings if f.verdict is not Verdict.PASS)

@@ -9,7 +9,7 @@ import numpy as np
 from cardiovae.phantom.heart import Cycle, Phantom, draw_heart
 from cardiovae.phantom.parameters import draw_parameters
 from cardiovae.phantom.quantities import HeartParameters
-from cardiovae.sequence import VIEWS
+from cardiovae.sequence import APICAL
 
 Seed = tuple[int, int, int]
 
@@ -22,7 +22,7 @@ def cohort_seeds(n: int, seed: int) -> Iterator[tuple[str, str, Seed]]:
         [('phantom00001_A2C', 'A2C', (7, 1, 0)), ('phantom00001_A4C', 'A4C', (7, 1, 1))]
     """
     for number in range(1, n + 1):
-        for index, view in enumerate(VIEWS):
+        for index, view in enumerate(APICAL):
             yield f"phantom{number:05d}_{view}", view, (seed, number, index)
 
 

@@ -65,11 +65,23 @@ def corrupt_frame(
     Raises:
         CardiovaeError: A severity outside 0 to 1, or an unknown defect.
     """
-    _check(severity, defects or ())
+    return damaged_by(DEFECTS, labels, spacing_mm, severity, rng, defects)
+
+
+def damaged_by(
+    table: Mapping[str, Defect],
+    labels: NDArray[np.uint8],
+    spacing_mm: Spacing,
+    severity: float,
+    rng: np.random.Generator,
+    defects: tuple[str, ...] | None = None,
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Damage one frame with the defects of a table; arguments and result as `corrupt_frame`."""
+    check_defects(table, severity, defects or ())
     names: list[str] = list(defects or ())
     wanted = len(names)
     if defects is None:
-        all_names = sorted(DEFECTS)
+        all_names = sorted(table)
         names = [all_names[i] for i in rng.permutation(len(all_names))]
         wanted = 1 + int(rng.binomial(MAX_DEFECTS - 1, severity))
     damaged = labels.copy()
@@ -77,7 +89,7 @@ def corrupt_frame(
     for name in names:
         if len(applied) == wanted:
             break
-        after = DEFECTS[name](damaged, spacing_mm, severity, rng)
+        after = table[name](damaged, spacing_mm, severity, rng)
         if not np.array_equal(after, damaged):
             applied.append(name)
             damaged = after
@@ -106,7 +118,7 @@ def corrupt_sequence(
     Raises:
         CardiovaeError: A severity outside 0 to 1.
     """
-    _check(severity, ())
+    check_defects(DEFECTS, severity, ())
     spacing = sequence.spacing_mm or (0.5, 0.5)
     n_frames = sequence.n_frames
     labels = sequence.labels.copy()
@@ -177,9 +189,10 @@ def _drop_frames(
             labels[:, :, t], done[t] = labels[:, :, t - back], [*done[t - back], "frozen"]
 
 
-def _check(severity: float, defects: tuple[str, ...]) -> None:
+def check_defects(table: Mapping[str, Defect], severity: float, defects: tuple[str, ...]) -> None:
+    """Refuse a severity outside 0 to 1, and names that the table of defects does not hold."""
     if not 0 <= severity <= 1:
         raise CardiovaeError(f"severity is a number from 0 to 1, got {severity}")
-    unknown = [name for name in defects if name not in DEFECTS]
+    unknown = [name for name in defects if name not in table]
     if unknown:
-        raise CardiovaeError(f"unknown defects {unknown}; known are {sorted(DEFECTS)}")
+        raise CardiovaeError(f"unknown defects {unknown}; known are {sorted(table)}")

@@ -14,18 +14,27 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import ALL, Label
 from cardiovae.morphology import Mask, dilate
 from cardiovae.phantom.shapes import Spacing, blob, displaced, smooth_field
 
 Labels = NDArray[np.uint8]
 
+# Which structures touch in a sound frame, in the apical views and in the short axis.
+TOUCHING = (
+    (Label.LV, Label.MYO),
+    (Label.LV, Label.LA),
+    (Label.MYO, Label.LA),
+    (Label.MYO, Label.RV),
+)
 
-def _present(labels: Labels) -> list[Label]:
-    return [s for s in STRUCTURES if (labels == s).any()]
+
+def present_in(labels: Labels) -> list[Label]:
+    """The structures that a frame shows."""
+    return [s for s in ALL if (labels == s).any()]
 
 
-def _pick(mask: Mask, rng: np.random.Generator) -> tuple[int, int] | None:
+def pick(mask: Mask, rng: np.random.Generator) -> tuple[int, int] | None:
     """A random pixel of `mask`; None where it is empty."""
     at = np.flatnonzero(mask)
     if at.size == 0:
@@ -38,11 +47,11 @@ def islands(
     labels: Labels, spacing_mm: Spacing, severity: float, rng: np.random.Generator
 ) -> Labels:
     """Blobs of a label where there is background, near or far, small or as big as a chamber."""
-    present, out = _present(labels), labels.copy()
+    present, out = present_in(labels), labels.copy()
     if not present:
         return labels
     for _ in range(1 + rng.binomial(3, 0.8 * severity)):
-        center = _pick(labels == Label.BACKGROUND, rng)
+        center = pick(labels == Label.BACKGROUND, rng)
         if center is None:
             return out
         big = rng.random() < 0.3
@@ -59,12 +68,12 @@ def holes(
     labels: Labels, spacing_mm: Spacing, severity: float, rng: np.random.Generator
 ) -> Labels:
     """Spots of background, or of a wrong label, inside a structure."""
-    present, out = _present(labels), labels.copy()
+    present, out = present_in(labels), labels.copy()
     if not present:
         return labels
     for _ in range(1 + rng.binomial(3, 0.8 * severity)):
         inside = present[rng.integers(len(present))]
-        center = _pick(labels == inside, rng)
+        center = pick(labels == inside, rng)
         if center is None:
             continue
         first, second = 1.2 + rng.random(2) * (1 + 7 * severity)
@@ -83,7 +92,7 @@ def missing_wall(
 ) -> Labels:
     """A piece of the myocardium is taken for cavity or for background."""
     myo = labels == Label.MYO
-    center = _pick(myo, rng)
+    center = pick(myo, rng)
     if center is None:
         return labels
     radius = 3 + (3 + 20 * severity) * rng.random()
@@ -140,7 +149,7 @@ def missing_structure(
     labels: Labels, spacing_mm: Spacing, severity: float, rng: np.random.Generator
 ) -> Labels:
     """A structure vanishes, wholly (never the only one) or on one side of a random line."""
-    present = _present(labels)
+    present = present_in(labels)
     if not present:
         return labels
     gone = labels == present[rng.integers(len(present))]
@@ -160,7 +169,7 @@ def wall_leak(
 ) -> Labels:
     """The cavity bulges through the wall into what lies behind it."""
     lv, myo = labels == Label.LV, labels == Label.MYO
-    center = _pick(myo & dilate(lv), rng)
+    center = pick(myo & dilate(lv), rng)
     if center is None:
         return labels
     radius = 3 + rng.random() * (4 + 20 * severity)
@@ -187,7 +196,7 @@ def jitter(
 def gaps(labels: Labels, spacing_mm: Spacing, severity: float, rng: np.random.Generator) -> Labels:
     """A slit of background where two structures should touch."""
     seams = []
-    for first, second in ((Label.LV, Label.MYO), (Label.LV, Label.LA), (Label.MYO, Label.LA)):
+    for first, second in TOUCHING:
         seam = dilate(labels == first) & (labels == second)
         if seam.any():
             seams.append(seam)
@@ -214,7 +223,7 @@ def shadow(
     labels: Labels, spacing_mm: Spacing, severity: float, rng: np.random.Generator
 ) -> Labels:
     """A wedge of the picture, from the transducer down, is lost or wanders."""
-    hit = _pick(labels != Label.BACKGROUND, rng)
+    hit = pick(labels != Label.BACKGROUND, rng)
     if hit is None:
         return labels
     height, width = labels.shape
@@ -235,7 +244,7 @@ def wrong_size(
     labels: Labels, spacing_mm: Spacing, severity: float, rng: np.random.Generator
 ) -> Labels:
     """One structure swollen over its neighbors, or shrunken away from them."""
-    present = _present(labels)
+    present = present_in(labels)
     if not present:
         return labels
     structure = present[rng.integers(len(present))]

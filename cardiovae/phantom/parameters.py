@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cardiovae.errors import CardiovaeError
 from cardiovae.phantom import measured
 from cardiovae.phantom.quantities import LA_SLICES, SLICES, HeartParameters, HeartShape
-from cardiovae.sequence import VIEWS
+from cardiovae.sequence import APICAL
 
 Values = NDArray[np.float64]
 
@@ -31,8 +31,8 @@ def draw_parameters(rng: np.random.Generator, view: str) -> HeartParameters:
     Raises:
         CardiovaeError: Another view.
     """
-    if view not in VIEWS:
-        raise CardiovaeError(f"a phantom's view is one of {VIEWS}, got {view!r}")
+    if view not in APICAL:
+        raise CardiovaeError(f"a phantom's view is one of {APICAL}, got {view!r}")
     while True:  # about one draw in thirty is no heart
         parameters = _draw(rng, view)
         if _plausible(parameters):

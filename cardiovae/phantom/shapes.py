@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from cardiovae.morphology import Mask
 
@@ -42,6 +43,12 @@ def blob(
     wobble += third * u * (u * u - 3 * v * v) / (square + 1e-6) ** 1.5
     filled: Mask = square <= wobble
     return filled
+
+
+def mm_from(mask: Mask, spacing_mm: Spacing) -> NDArray[np.float64]:
+    """Distance of every pixel from the nearest one of `mask`, in mm, shape (H, W)."""
+    distance: NDArray[np.float64] = ndimage.distance_transform_edt(~mask, spacing_mm)
+    return distance
 
 
 def smooth_field(

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from cardiovae.labels import STRUCTURES, Label
 from cardiovae.phantom.corruption import corrupt_frame
+from cardiovae.phantom.slice_defects import corrupt_slice
 from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, ORIGIN_MM
 from cardiovae.prior.shapes import MARGIN_PX, WIDE_SHAPE, ShapeTable
 
@@ -29,7 +30,7 @@ class AugmentConfig:
     within_sequence: float = 0.5  # interpolate between two frames of one sequence
     across_sequences: float = 0.25  # mix with a frame of another sequence
     corrupt: float = 0.5  # the encoder sees a damaged map, the target stays whole
-    drop_la: float = 0.15
+    drop_la: float = 0.15  # in a stack the RV
     drop_myo: float = 0.10
 
 
@@ -71,7 +72,7 @@ def draw_batch(
     )
     target, inside = shares(moved)
     attributes = soft_attributes(target, torch.from_numpy(landmarks))
-    inputs = _damaged(target, inside, config, rng)
+    inputs = _damaged(target, inside, shapes.structures, config, rng)
     told = (torch.from_numpy(facts) for facts in (instant, view))
     return Batch(inputs, target, moved[:, :3], inside, attributes, *told)
 
@@ -93,11 +94,8 @@ def shares(distances: Tensor) -> tuple[Tensor, Tensor]:
 def network_input(
     classes: Tensor, inside: Tensor, structures: tuple[Label, ...] = STRUCTURES
 ) -> Tensor:
-    """Encoder input (N, 7, 128, 96): class shares, inside the image, MYO and LA annotated."""
-    flags = [
-        torch.full_like(inside, float(structure in structures))
-        for structure in (Label.MYO, Label.LA)
-    ]
+    """Encoder input (N, 7, 128, 96): class shares, inside, MYO and neighbor annotated."""
+    flags = [torch.full_like(inside, float(len(structures) >= n)) for n in (2, 3)]
     return torch.cat([classes, inside, *flags], 1)
 
 
@@ -217,7 +215,11 @@ def soft_attributes(target: Tensor, landmarks: Tensor) -> Tensor:
 
 
 def _damaged(
-    target: Tensor, inside: Tensor, config: AugmentConfig, rng: np.random.Generator
+    target: Tensor,
+    inside: Tensor,
+    whole: tuple[Label, ...],
+    config: AugmentConfig,
+    rng: np.random.Generator,
 ) -> Tensor:
     """Encoder inputs: cut at the image, some corrupted, some with fewer annotated structures."""
     n = target.shape[0]
@@ -228,20 +230,33 @@ def _damaged(
     for i in range(n):
         seen = classes[i : i + 1]
         if rng.random() < config.corrupt:
-            broken, _ = corrupt_frame(
-                labels[i], (CANVAS_MM, CANVAS_MM), severity=float(rng.random()), rng=rng
-            )
+            broken = corrupted(labels[i], whole, float(rng.random()), rng)
             changed = torch.from_numpy(broken != labels[i])
             hard = functional.one_hot(torch.from_numpy(broken).long(), 4).permute(2, 0, 1)
             seen = torch.where(changed, hard.to(seen.dtype), seen[0])[None]
         draw = rng.random()
-        structures: tuple[Label, ...] = STRUCTURES
+        structures = whole
         if draw < config.drop_myo:
-            structures = STRUCTURES[:1]
+            structures = whole[:1]
         elif draw < config.drop_myo + config.drop_la:
-            structures = STRUCTURES[:2]
+            structures = whole[:2]
         inputs.append(network_input(only(seen, structures), inside[i : i + 1], structures))
     return torch.cat(inputs)
+
+
+def corrupted(
+    classes: NDArray[np.uint8],
+    structures: tuple[Label, ...],
+    severity: float,
+    rng: np.random.Generator,
+) -> NDArray[np.uint8]:
+    """A map of classes, shape (H, W), with the errors of a network on such a heart."""
+    spacing = (CANVAS_MM, CANVAS_MM)
+    if Label.RV not in structures:
+        return corrupt_frame(classes, spacing, severity=severity, rng=rng)[0]
+    labels = np.array((Label.BACKGROUND, *structures), np.uint8)[classes]
+    broken, _ = corrupt_slice(labels, spacing, severity=severity, rng=rng)
+    return np.minimum(broken, 3).astype(np.uint8)
 
 
 def most_probable(classes: Tensor) -> NDArray[np.uint8]:
@@ -261,8 +276,7 @@ def most_probable(classes: Tensor) -> NDArray[np.uint8]:
 def only(classes: Tensor, structures: tuple[Label, ...]) -> Tensor:
     """Class shares (N, 4, H, W) with the structures that are not annotated moved to background."""
     kept = classes.clone()
-    for structure in STRUCTURES:
-        if structure not in structures:
-            kept[:, 0] += kept[:, structure]
-            kept[:, structure] = 0
+    for channel in range(len(structures) + 1, 4):
+        kept[:, 0] += kept[:, channel]
+        kept[:, channel] = 0
     return kept

@@ -9,7 +9,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import Label
 from cardiovae.prior.augment import network_input
 from cardiovae.prior.grid import CANVAS_MM, Placement, knots_to_canvas
 from cardiovae.prior.network import ShapeModel
@@ -26,6 +26,7 @@ THINNEST_WALL_MM = 1.2
 # CAMUS masks decoded on the 224 grid, 37 % passed `camus-public` so, 81 % this way; `camus` 98 %).
 NARROWEST_SLIT_MM = 1.2
 PINHOLE_MM = 3.0
+SEPTAL_SLIT_MM = 2.5  # the septum is the wall of both ventricles: nothing lies between
 NEAR_MM = 1.5  # pixels so close to a contour stand for it in the misfit
 EXACT_MM = 6.0  # so close to a contour its distance is measured exactly
 
@@ -33,15 +34,18 @@ EXACT_MM = 6.0  # so close to a contour its distance is measured exactly
 def to_canvas(labels: NDArray[np.uint8], placement: Placement) -> tuple[Floats, Floats]:
     """Class shares of a label map sequence (H, W, T) on the canonical grid.
 
+    The classes are background, LV, MYO and the neighbor, LA or RV.
+
     Returns:
         Shares (T, 4, 128, 96), the image's border being repeated outside of it; and the share of
         each pixel inside the image, (128, 96).
     """
     rows, cols = placement.to_canvas()
-    frames = np.moveaxis(labels, 2, 0)
+    frames = placement.upright(np.moveaxis(labels, 2, 0))
     shares = np.empty((frames.shape[0], 4, rows.shape[0], cols.shape[0]), np.float32)
-    for structure in STRUCTURES:
-        shares[:, structure] = separable(rows, (frames == structure).astype(np.float32), cols)
+    masks = (frames == Label.LV, frames == Label.MYO, frames > Label.MYO)
+    for channel, mask in enumerate(masks, start=1):
+        shares[:, channel] = separable(rows, mask.astype(np.float32), cols)
     shares[:, 0] = 1 - shares[:, 1:].sum(1)
     return shares, placement.inside()
 
@@ -67,9 +71,10 @@ def visible_input(shares: Floats, inside: Floats, structures: tuple[Label, ...])
 
 
 def decode(network: ShapeModel, codes: NDArray[np.floating]) -> Floats:
-    """Signed distances in mm to LV, LV + MYO and LA at the knots, (T, 3, 64, 48), of codes (T, D).
+    """Signed distances in mm to LV, LV + MYO and neighbor at the knots of codes (T, D).
 
-    Decoded in batches, so that a bank's worth of codes does not fill the memory.
+    Shape (T, 3, 64, 48). Decoded in batches, so that a bank's worth of codes does not fill the
+    memory.
     """
     device = next(network.parameters()).device
     z = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32)).to(device)
@@ -88,7 +93,7 @@ def canvas_distances(knots: Floats) -> Floats:
 def native_distances(knots: Floats, placement: Placement) -> Floats:
     """Distances at the knots (T, 3, 64, 48) interpolated on the native grid, (T, 3, H, W)."""
     rows, cols = placement.to_native()
-    return separable(rows, knots, cols)
+    return placement.native(separable(rows, knots, cols))
 
 
 def separable(rows: Floats, maps: Floats, cols: Floats) -> Floats:
@@ -105,19 +110,27 @@ def compose(distances: Floats, structures: tuple[Label, ...]) -> NDArray[np.uint
     """Label maps (H, W, T) of signed distances (T, 3, H, W) in mm.
 
     The regions are nested, so no gap between cavity and wall can arise: the wall is what of the
-    epicardium is not cavity. Walls thinner than `THINNEST_WALL_MM` and slits between cavity and
-    atrium narrower than `NARROWEST_SLIT_MM` are closed.
+    epicardium is not cavity. Beside an atrium walls thinner than `THINNEST_WALL_MM` and slits
+    between cavity and atrium narrower than `NARROWEST_SLIT_MM` are closed; beside a right
+    ventricle the wall is closed around the cavity, and so is what narrows to `SEPTAL_SLIT_MM`
+    between the two.
     """
-    lv, epi, la = np.moveaxis(distances, 1, 0)
-    cavity = lv < 0
+    lv, epi, beside = np.moveaxis(distances, 1, 0)
     labels = np.zeros(lv.shape, np.uint8)
+    cavity = lv < 0
+    # Between two contours the distances to both add up to the width of the slit.
     if Label.LA in structures:
-        # Between two contours the distances to both add up to the width of the slit.
-        slit = np.maximum(la, 0) + np.maximum(lv, 0) < NARROWEST_SLIT_MM
-        labels[(la < 0) | slit] = Label.LA
+        slit = np.maximum(beside, 0) + np.maximum(lv, 0) < NARROWEST_SLIT_MM
+        labels[(beside < 0) | slit] = Label.LA
+    elif Label.RV in structures:
+        slit = np.maximum(beside, 0) + np.maximum(epi, 0) < SEPTAL_SLIT_MM
+        labels[(beside < 0) | slit] = Label.RV
     if Label.MYO in structures:
         heart = (epi < 0) | cavity
-        cavity |= heart & (lv - epi < THINNEST_WALL_MM)
+        if Label.RV in structures:
+            cavity &= ~ndimage.binary_dilation(~heart, np.ones((1, 3, 3), bool))
+        else:
+            cavity |= heart & (lv - epi < THINNEST_WALL_MM)
         labels[heart] = Label.MYO
     labels[cavity] = Label.LV
     if Label.LA in structures:
@@ -143,8 +156,8 @@ def measured_distances(shares: Floats) -> Floats:
     most on circles), farther off they are good to half a pixel. Clipped at `FAR_MM`; a region that
     is absent is that far away.
     """
-    lv = shares[:, Label.LV]
-    regions = np.stack([lv, lv + shares[:, Label.MYO], shares[:, Label.LA]], 1)
+    lv, myo, beside = shares[:, 1], shares[:, 2], shares[:, 3]
+    regions = np.stack([lv, lv + myo, beside], 1)
     n = regions.shape[0] * regions.shape[1]
     flat = [_subpixel_distance(region) for region in regions.reshape(n, *regions.shape[2:])]
     return np.stack(flat).reshape(regions.shape)
@@ -211,7 +224,7 @@ def misfit_mm(
         inside: Share of each pixel inside the image, shape (128, 96) or (T, 128, 96).
         structures: Annotated structures.
     """
-    used = [i for i, s in enumerate(STRUCTURES) if s in structures]
+    used = list(range(len(structures)))
     seen = np.broadcast_to(inside, (measured.shape[0], *measured.shape[2:])) > 0.5
     near = (np.abs(measured[:, used]) < NEAR_MM) & seen[:, None]
     apart = np.abs(measured[:, used] - decoded[:, used].clip(-FAR_MM, FAR_MM))

@@ -22,8 +22,9 @@ from cardiovae.io.files import load_sequence
 from cardiovae.io.inputs import find_inputs, stem
 from cardiovae.phantom.heart import draw_heart
 from cardiovae.phantom.parameters import draw_parameters
+from cardiovae.phantom.short_axis import stack_cohort
 from cardiovae.prior.shapes import ShapeTable, build_shapes
-from cardiovae.sequence import VIEWS, EchoSequence
+from cardiovae.sequence import APICAL, EchoSequence
 
 PARTS = ("train", "val", "test")
 ARRAYS = ("masks", "names", "spacing_mm")  # what an .npz of frames holds
@@ -38,16 +39,18 @@ class DataConfig:
     """Where training data come from, and who of it trains, validates and tests.
 
     Args:
-        source: "phantom"; an `.npz` with `masks` (N, H, W), `names` and `spacing_mm` (N, 2); or a
-            label map file, folder or pattern. Empty: to be given when training.
+        source: "phantom"; "short-axis phantom"; an `.npz` with `masks` (N, H, W), `names` and
+            `spacing_mm` (N, 2); or a label map file, folder or pattern. Empty: to be given when
+            training.
         description: One sentence for the model card.
         split: CSV with columns patient, split ("train", "val", "test"); relative to the working
             folder, or to the one that holds the presets. None splits by a hash of the name.
         patient: Regular expression that finds the patient in the name of a frame or file.
         labels: Label scheme of label map files; None infers it.
-        n_phantoms: Number of drawn patients; each is seen in both views.
-        n_frames: Frames of each drawn half cycle, ED to ES.
-        spacing_mm: Pixel size of the drawn masks.
+        n_phantoms: Number of drawn patients; each is seen in both views, or as stacks at ED and
+            ES.
+        n_frames: Frames of each drawn half cycle, ED to ES. Stacks have the slices they need.
+        spacing_mm: Pixel size of the drawn masks. Stacks have each their own.
         seed: Of the drawn patients.
     """
 
@@ -128,10 +131,10 @@ def load_cohort(config: DataConfig, data: str | None = None) -> Cohort:
 
 def _read(source: str, config: DataConfig) -> tuple[list[Named], dict[str, Any]]:
     """Named sequences of a source, and where they come from as plain data."""
-    if source == "phantom":
+    if source in PHANTOMS:
         keys = ("n_phantoms", "n_frames", "spacing_mm", "seed")
         drawn = {key: getattr(config, key) for key in keys}
-        return draw_phantoms(config), {"source": source, **drawn}
+        return PHANTOMS[source](config), {"source": source, **drawn}
     path = Path(source)
     if path.suffix == ".npz":
         return read_frames(path), {"source": path.name, "sha256": file_sha256(path)}
@@ -186,13 +189,23 @@ def draw_phantoms(config: DataConfig) -> list[Named]:
     """Half cycles of drawn patients, both views of each; a patient's number decides its hearts."""
     found = []
     for number in range(1, config.n_phantoms + 1):
-        for index, view in enumerate(VIEWS):
+        for index, view in enumerate(APICAL):
             rng = np.random.default_rng([config.seed, number, index])
             heart = draw_heart(
                 draw_parameters(rng, view), n_frames=config.n_frames, spacing_mm=config.spacing_mm
             )
             found.append((f"phantom{number:05d}_{view}", heart.sequence))
     return found
+
+
+def draw_stacks(config: DataConfig) -> list[Named]:
+    """Short-axis stacks of drawn patients at ED and ES; a patient's number decides its heart."""
+    return [
+        (name, stack.sequence) for stack, name, _ in stack_cohort(config.n_phantoms, config.seed)
+    ]
+
+
+PHANTOMS = {"phantom": draw_phantoms, "short-axis phantom": draw_stacks}
 
 
 def _read_files(paths: Iterable[Path], config: DataConfig) -> list[Named]:

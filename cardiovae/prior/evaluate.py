@@ -36,11 +36,12 @@ class NativeFidelity:
         names: Name of each frame's sequence.
         views: View of each frame, "" where unknown.
         frames: Index of each frame in its sequence, shape (N,).
-        dice: Dice of LV, MYO and LA, shape (N, 3); NaN where a structure is not annotated or
+        dice: Dice of `structures`, shape (N, 3); NaN where a structure is not annotated or
             absent from both masks.
         codes: Shape (N, D).
         attributes: The seven regularized attributes of the true masks on the canonical grid
             (positions measured from the sequence's center), shape (N, 7), mm, mm2 and degrees.
+        structures: LV, MYO and LA, or RV.
     """
 
     names: tuple[str, ...]
@@ -49,12 +50,13 @@ class NativeFidelity:
     dice: NDArray[np.float64]
     codes: NDArray[np.float64]
     attributes: NDArray[np.float64]
+    structures: tuple[Label, ...] = STRUCTURES
 
     def summary(self, keep: NDArray[np.bool_] | None = None) -> Fidelity:
         """Mean Dice and rank correlations of the frames `keep`, shape (N,); None = all."""
         chosen = slice(None) if keep is None else keep
         overlap = {
-            s.name.lower(): mean_known(self.dice[chosen, i]) for i, s in enumerate(STRUCTURES)
+            s.name.lower(): mean_known(self.dice[chosen, i]) for i, s in enumerate(self.structures)
         }
         return Fidelity(overlap, rank_correlations(self.codes[chosen], self.attributes[chosen]))
 
@@ -76,13 +78,15 @@ def evaluate_fidelity(
         ModelError: No frame at all.
     """
     names, views, frames, overlap, codes, attributes = [], [], [], [], [], []
+    whole = STRUCTURES
     for name, sequence in sequences:
-        placement = place(sequence.labels, sequence.spacing_mm)
+        whole = sequence.anatomy
+        placement = place(sequence.labels, sequence.spacing_mm, stack=sequence.is_stack)
         if placement is None:
             continue
         z, decoded = reconstruct(network, sequence, placement, refine=refine)
         for t in range(sequence.n_frames):
-            overlap.append(_overlap(sequence.frame(t), decoded[:, :, t], sequence.structures))
+            overlap.append(_overlap(sequence, t, decoded[:, :, t]))
             attributes.append(canonical_attributes(sequence, t, placement))
             names.append(name)
             views.append(sequence.view or "")
@@ -97,6 +101,7 @@ def evaluate_fidelity(
         np.array(overlap),
         np.concatenate(codes),
         np.array(attributes),
+        whole,
     )
 
 
@@ -130,7 +135,6 @@ def canonical_attributes(
     return np.asarray(values - np.array([origin.get(name, 0.0) for name in REGULARIZED]))
 
 
-def _overlap(
-    truth: NDArray[np.uint8], decoded: NDArray[np.uint8], structures: tuple[Label, ...]
-) -> list[float]:
-    return [dice(truth == s, decoded == s) if s in structures else np.nan for s in STRUCTURES]
+def _overlap(sequence: EchoSequence, t: int, decoded: NDArray[np.uint8]) -> list[float]:
+    truth, known = sequence.frame(t), sequence.structures
+    return [dice(truth == s, decoded == s) if s in known else np.nan for s in sequence.anatomy]

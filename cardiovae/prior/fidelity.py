@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from cardiovae.attributes import UNITS, measure_attributes
-from cardiovae.labels import STRUCTURES
+from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior.grid import CANVAS_MM
 
 REGULARIZED = tuple(UNITS)[:7]  # latent dimension i follows REGULARIZED[i]
@@ -42,16 +42,18 @@ def fidelity(
     codes: NDArray[np.floating],
     *,
     spacing_mm: tuple[float, float] = (CANVAS_MM, CANVAS_MM),
+    structures: tuple[Label, ...] = STRUCTURES,
 ) -> Fidelity:
-    """Compare label maps (N, H, W) with their encode-decode, and codes (N, D) with attributes.
+    """Compare maps of classes (N, H, W) with their encode-decode, and codes with attributes.
 
-    NaN attributes are left out of the rank correlation.
+    The codes have shape (N, D). Class 1 is the first of `structures`, and so on. NaN attributes
+    are left out of the rank correlation.
     """
     overlap = {
         s.name.lower(): mean_known(
-            np.array([dice(t == s, d == s) for t, d in zip(truth, decoded, strict=True)])
+            np.array([dice(t == c, d == c) for t, d in zip(truth, decoded, strict=True)])
         )
-        for s in STRUCTURES
+        for c, s in enumerate(structures, start=1)
     }
     measured = [measure_attributes(t.astype(np.uint8), spacing_mm) for t in truth]
     values = np.array([[m[name] for name in REGULARIZED] for m in measured])

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save
 
 from cardiovae.errors import ModelError
 from cardiovae.io.atomic import staged, write_bytes, write_text
+from cardiovae.labels import STRUCTURES, Label
 from cardiovae.prior.models import DEFAULT_MODEL, build_model
 from cardiovae.prior.network import ENCODER, ShapeModel
 from cardiovae.prior.seen import Seen
@@ -59,6 +60,7 @@ DAMAGE = (
     zlib.error,
 )
 BANK = "bank.npz"
+APICAL = tuple(s.name.lower() for s in STRUCTURES)  # of priors that do not say whose hearts
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +77,7 @@ class ShapePrior:
         patients: Their patients, numbered from 0, shape (N,).
         provenance: What `provenance.json` says: name, license, data, versions, figures.
         folder: Where it was read from.
+        structures: Those of the hearts it knows: with an LA apical views, with an RV stacks.
     """
 
     network: ShapeModel
@@ -84,6 +87,7 @@ class ShapePrior:
     patients: NDArray[np.int64]
     provenance: Mapping[str, Any]
     folder: Path
+    structures: tuple[Label, ...] = STRUCTURES
 
     @property
     def codes(self) -> NDArray[np.float64]:
@@ -130,6 +134,7 @@ def load_prior(name: str = DEFAULT_PRIOR, *, device: str = "cpu") -> ShapePrior:
             instants = latent["instants"].astype(np.float64)
             patients = latent["patients"].astype(np.int64)
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        structures = tuple(Label[name.upper()] for name in config.get("structures", APICAL))
         _check_fit(network, seen, instants, patients, provenance)
     except (*DAMAGE, SafetensorError, yaml.YAMLError) as error:
         raise ModelError(
@@ -139,7 +144,7 @@ def load_prior(name: str = DEFAULT_PRIOR, *, device: str = "cpu") -> ShapePrior:
     for each in (network, reader):
         each.eval().requires_grad_(False)
         each.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ShapePrior(network, reader, seen, instants, patients, provenance, folder)
+    return ShapePrior(network, reader, seen, instants, patients, provenance, folder, structures)
 
 
 def _untrained(config: Mapping[str, Any]) -> ShapeModel:
@@ -180,6 +185,7 @@ def save_prior(
     network: ShapeModel,
     *,
     config: Mapping[str, Any],
+    structures: tuple[Label, ...] = STRUCTURES,
     seen: Sequence[Seen],
     instants: NDArray[np.floating],
     patients: NDArray[np.integer],
@@ -199,8 +205,9 @@ def save_prior(
     if overwrite:
         for stale in ("provenance.json", BANK, READER):
             (folder / stale).unlink(missing_ok=True)
+    described = {"structures": [s.name.lower() for s in structures], **config}
     write_text(
-        folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False), overwrite=overwrite
+        folder / "config.yaml", yaml.safe_dump(described, sort_keys=False), overwrite=overwrite
     )
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     write_bytes(folder / "weights.safetensors", save(weights), overwrite=overwrite)

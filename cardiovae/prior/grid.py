@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +28,16 @@ ORIGIN_MM = (66.0, 67.2)  # of the heart's center inside the canvas, (row, col)
 KNOT_STEP = 2  # the network's scores live on every second canvas pixel
 KNOT_SHAPE = (CANVAS_SHAPE[0] // KNOT_STEP, CANVAS_SHAPE[1] // KNOT_STEP)
 
+# A stack is turned by quarters such that its RV lies below the LV, where an apical view has its
+# LA: a crescent 40 mm thick beside a heart 70 mm across then fits on the same canvas.
+
 # Square root of LV + MYO area in the same masks: 1st and 99th percentile 50.7 and 93.9 mm, median
 # 70.9 mm; of the LV alone, median 49.3 mm. Outside the wider range the spacing counts as unusual.
 EPI_SIZE_MM = 70.9
 LV_SIZE_MM = 49.3
+# The same of short-axis slices, medians of 1,000 drawn ones (`phantom.short_axis`).
+SLICE_EPI_SIZE_MM = 50.0
+SLICE_LV_SIZE_MM = 36.0
 SIZE_RANGE = (0.6, 1.6)
 LEAST_FIT = 0.8  # a heart too large for the canvas is shrunk to fit, but no further than this
 
@@ -40,9 +47,11 @@ class Placement:
     """Where one sequence lies on the canonical grid.
 
     Args:
-        shape: Height and width of the native frames in pixels.
-        center_px: Native position (row, col) of the heart's center, in pixels.
-        pixel_mm: Canonical mm per native pixel along (rows, columns).
+        shape: Height and width of the native frames in pixels, turned.
+        center_px: Native position (row, col) of the heart's center, in pixels, turned.
+        pixel_mm: Canonical mm per native pixel along (rows, columns), turned.
+        turn: Quarter turns that bring native frames upright, as `numpy.rot90` takes them; 0 for
+            an apical view.
         scale: Canonical mm per true mm; 1 unless the heart's size is unusual; NaN where the
             spacing is unknown and the size was normalized instead.
     """
@@ -51,9 +60,20 @@ class Placement:
     center_px: tuple[float, float]
     pixel_mm: tuple[float, float]
     scale: float = 1.0
+    turn: int = 0
+
+    def upright(self, frames: NDArray[Any]) -> NDArray[Any]:
+        """Native frames (..., H, W) turned as the canvas has them."""
+        return np.rot90(frames, self.turn, axes=(-2, -1)) if self.turn else frames
+
+    def native(self, frames: NDArray[Any]) -> NDArray[Any]:
+        """Upright frames turned back: the inverse of `upright`."""
+        return np.rot90(frames, -self.turn, axes=(-2, -1)) if self.turn else frames
 
     def to_canvas(self) -> tuple[Floats, Floats]:
         """Area-averaging matrices, shapes (128, H) and (96, W): canvas = rows @ x @ cols.T.
+
+        Of upright frames, as all matrices here.
 
         Beyond the image its border pixels are repeated: what a picture cuts off may go on.
         """
@@ -131,25 +151,33 @@ def knots_to_canvas() -> tuple[Floats, Floats]:
 def place(
     labels: NDArray[np.uint8],
     spacing_mm: tuple[float, float] | None,
+    *,
+    stack: bool = False,
 ) -> Placement | None:
     """Placement of a sequence: median epicardial centroid and size over its frames.
 
     Args:
         labels: Label map sequence, shape (H, W, T).
         spacing_mm: Pixel spacing (row, col) in mm; None where unknown: pixels are then taken as
-            square and the heart's size is normalized to the median of CAMUS.
+            square and the heart's size is normalized to the usual.
+        stack: The frames are short-axis slices, which any way up may be.
 
     Returns:
         The placement, or None when no frame has an LV or a myocardium.
     """
     spacing = spacing_mm or (1.0, 1.0)
+    turn = _quarter_turns(labels, spacing) if stack else 0
+    if turn:
+        labels = np.rot90(labels, turn, axes=(0, 1))
+        spacing = spacing if turn == 2 else spacing[::-1]
     with_myo = bool((labels == Label.MYO).any())
     found = [_center_and_size(labels[:, :, t], spacing) for t in range(labels.shape[2])]
     measured = np.array([f for f in found if f is not None])
     if measured.size == 0:
         return None
     row, col, size = np.median(measured, axis=0)
-    expected = EPI_SIZE_MM if with_myo else LV_SIZE_MM
+    sizes = (SLICE_EPI_SIZE_MM, SLICE_LV_SIZE_MM) if stack else (EPI_SIZE_MM, LV_SIZE_MM)
+    expected = sizes[0] if with_myo else sizes[1]
     scale = 1.0
     if spacing_mm is None or not SIZE_RANGE[0] < size / expected < SIZE_RANGE[1]:
         scale = expected / float(size)
@@ -159,7 +187,25 @@ def place(
         center_px=(float(row), float(col)),
         pixel_mm=(spacing[0] * scale, spacing[1] * scale),
         scale=scale if spacing_mm is not None else math.nan,
+        turn=turn,
     )
+
+
+def _quarter_turns(labels: NDArray[np.uint8], spacing: tuple[float, float]) -> int:
+    """Quarter turns that bring the RV of a stack (H, W, Z) below its LV and MYO; 0 without RV."""
+    epi = ((labels == Label.LV) | (labels == Label.MYO)).sum(2)
+    right = (labels == Label.RV).sum(2)
+    if not epi.any() or not right.any():
+        return 0
+    down, across = (
+        (_mean_index(right.sum(1 - axis)) - _mean_index(epi.sum(1 - axis))) * spacing[axis]
+        for axis in (0, 1)
+    )
+    return int(np.argmax([down, -across, -down, across]))
+
+
+def _mean_index(counts: NDArray[np.integer]) -> float:
+    return float(counts @ np.arange(counts.size)) / float(counts.sum())
 
 
 def _fit(

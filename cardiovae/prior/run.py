@@ -27,7 +27,7 @@ from cardiovae.prior.folder import ShapePrior, load_prior, save_prior
 from cardiovae.prior.models import summary
 from cardiovae.prior.pairs import PairTable, load_pairs
 from cardiovae.prior.parallel import from_first, is_first, processes
-from cardiovae.prior.seen import SCHEMES, seen_with
+from cardiovae.prior.seen import schemes, seen_with
 from cardiovae.prior.shipped import FILES, READER
 from cardiovae.prior.state import TrainConfig, TrainState
 from cardiovae.prior.tracking import tracked
@@ -211,7 +211,8 @@ def _write(
     """Judge the averaged network and write the folder; the checkpoint has then served."""
     network = state.average.cpu().eval()
     reader = None if state.reader is None else state.reader.cpu()
-    seen = [seen_with(network, cohort.training, structures) for structures in SCHEMES]
+    whole = cohort.training.structures
+    seen = [seen_with(network, cohort.training, structures) for structures in schemes(whole)]
     codes = seen[-1].codes
     facts = {
         "name": recipe.name,
@@ -250,6 +251,7 @@ def _write(
         output,
         network,
         config=dataclasses.asdict(recipe.train),
+        structures=whole,
         seen=seen,
         reader=reader,
         instants=cohort.training.instant,

@@ -17,7 +17,10 @@ from cardiovae.prior.grid import knots_to_canvas
 from cardiovae.prior.network import ShapeModel
 from cardiovae.prior.shapes import MARGIN_PX, ShapeTable
 
-SCHEMES = (STRUCTURES[:1], STRUCTURES[:2], STRUCTURES)
+
+def schemes(whole: tuple[Label, ...] = STRUCTURES) -> tuple[tuple[Label, ...], ...]:
+    """What may be annotated of a heart: LV alone, LV and MYO, all."""
+    return whole[:1], whole[:2], whole
 
 
 @dataclass(frozen=True, eq=False)

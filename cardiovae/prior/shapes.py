@@ -17,14 +17,14 @@ from scipy import ndimage
 
 from cardiovae.attributes import measure_attributes
 from cardiovae.errors import ModelError
-from cardiovae.labels import Label
+from cardiovae.labels import STRUCTURES, Label
 from cardiovae.morphology import Mask, bounding_box
-from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, ORIGIN_MM
-from cardiovae.sequence import VIEWS, EchoSequence
+from cardiovae.prior.grid import CANVAS_MM, CANVAS_SHAPE, ORIGIN_MM, place
+from cardiovae.sequence import APICAL, EchoSequence
 
 MARGIN_PX = 16  # room around the canvas for rotations and shifts
 WIDE_SHAPE = (CANVAS_SHAPE[0] + 2 * MARGIN_PX, CANVAS_SHAPE[1] + 2 * MARGIN_PX)
-CHANNELS = ("lv", "epi", "la", "image")
+CHANNELS = ("lv", "epi", "neighbor", "image")
 FAR_MM = 40.0  # distances are clipped here; farther ones carry no information
 
 
@@ -33,13 +33,16 @@ class ShapeTable:
     """Frames of many sequences, aligned on the epicardial center of their sequence.
 
     Args:
-        distances: Signed distances in mm of LV, LV + MYO, LA and image, shape (N, 4, 160, 128).
+        distances: Signed distances in mm of LV, LV + MYO, neighbor (LA or RV) and image, shape
+            (N, 4, 160, 128).
         landmarks: Left hinge, right hinge and apex in mm (row, col) from the heart's center,
             shape (N, 3, 2); NaN where not found.
         sequence: Index of each frame's sequence, shape (N,).
-        instant: Cardiac instant, ED 0 to ES 1; NaN where unknown, shape (N,).
+        instant: Cardiac instant, ED 0 to ES 1; of slices their position, base 0 to apex 1; NaN
+            where unknown, shape (N,).
         view: 0 for A2C, 1 for A4C, NaN where unknown, shape (N,).
         names: One name per sequence.
+        structures: All that such hearts show, annotated or not.
     """
 
     distances: NDArray[np.float16]
@@ -48,6 +51,7 @@ class ShapeTable:
     instant: NDArray[np.float32]
     view: NDArray[np.float32]
     names: tuple[str, ...]
+    structures: tuple[Label, ...] = STRUCTURES
 
     def fingerprint(self) -> str:
         """SHA-256 of the shapes and how they belong together, so that runs can be told apart."""
@@ -73,35 +77,36 @@ def build_shapes(sequences: Iterable[tuple[str, EchoSequence]]) -> ShapeTable:
     """Shapes of named sequences; frames without LV or MYO are left out.
 
     A sequence's instants run from its largest to its smallest LV area (ED 0, ES 1) by the share
-    of that area change; where it hardly moves (less than 5 %), they are unknown.
+    of that area change; where it hardly moves (less than 5 %), they are unknown. A stack's run
+    from its base to its apex.
 
     Raises:
-        ModelError: No usable frame, or a sequence without known spacing.
+        ModelError: No usable frame, a sequence without known spacing, or stacks among sequences.
     """
     distances, landmarks, owner, instants, views = [], [], [], [], []
     names: list[str] = []
+    anatomies: set[tuple[Label, ...]] = set()
     for name, sequence in sequences:
-        if sequence.spacing_mm is None:
-            raise ModelError(
-                f"{name}: training needs the pixel spacing in mm; give it in the file"
-            )
-        if Label.MYO not in sequence.structures:
-            raise ModelError(f"{name}: training needs at least LV and MYO labels")
+        anatomies.add(sequence.anatomy)
+        _check(name, sequence, anatomies)
+        sequence = upright(sequence)
         frames = [f for f in map(sequence.frame, range(sequence.n_frames)) if _usable(f)]
         if not frames:
             continue
         spacing = sequence.spacing_mm
+        assert spacing is not None  # checked
         measured = [measure_attributes(f, spacing, sequence.structures) for f in frames]
         center = np.array([[m["epi_center_y"], m["epi_center_x"]] for m in measured]).mean(0)
         area = np.array([m["lv_area"] for m in measured])
-        for frame, found, instant in zip(frames, measured, _instants(area), strict=True):
+        instants_of = slice_positions if sequence.is_stack else _instants
+        for frame, found, instant in zip(frames, measured, instants_of(area), strict=True):
             distances.append(_distances(frame, spacing, center))
             marks = found.landmarks
             points = np.array([marks.hinge_left_mm, marks.hinge_right_mm, marks.apex_mm])
             landmarks.append(points - center)
             owner.append(len(names))
             instants.append(instant)
-            views.append(np.nan if sequence.view is None else VIEWS.index(sequence.view))
+            views.append(np.nan if sequence.view not in APICAL else APICAL.index(sequence.view))
         names.append(name)
     if not distances:
         raise ModelError("no frame with both LV and MYO to train on")
@@ -112,7 +117,49 @@ def build_shapes(sequences: Iterable[tuple[str, EchoSequence]]) -> ShapeTable:
         np.array(instants, np.float32),
         np.array(views, np.float32),
         tuple(names),
+        anatomies.pop(),
     )
+
+
+def _check(name: str, sequence: EchoSequence, anatomies: set[tuple[Label, ...]]) -> None:
+    if sequence.spacing_mm is None:
+        raise ModelError(f"{name}: training needs the pixel spacing in mm; give it in the file")
+    if Label.MYO not in sequence.structures:
+        raise ModelError(f"{name}: training needs at least LV and MYO labels")
+    if len(anatomies) > 1:
+        raise ModelError(
+            f"{name}: apical views and short-axis stacks are two anatomies; train a prior for each"
+        )
+
+
+def upright(sequence: EchoSequence) -> EchoSequence:
+    """A stack turned by quarters such that its RV lies below its LV; other sequences as is."""
+    placement = place(sequence.labels, sequence.spacing_mm, stack=sequence.is_stack)
+    if placement is None or placement.turn == 0:
+        return sequence
+    frames = placement.upright(np.moveaxis(sequence.labels, 2, 0))
+    spacing = sequence.spacing_mm
+    if spacing is not None and placement.turn != 2:
+        spacing = spacing[::-1]
+    return dataclasses.replace(sequence, labels=np.moveaxis(frames, 0, 2), spacing_mm=spacing)
+
+
+def slice_positions(area: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Position of each slice of a stack, base 0 to apex 1, from its LV areas, shape (Z,).
+
+    The cavity narrows towards the apex: that end comes last whose half has the smaller areas.
+    Of a single slice it is unknown.
+
+    Examples:
+        >>> slice_positions(np.array([200.0, 900.0, 1000.0])).tolist()
+        [1.0, 0.5, 0.0]
+    """
+    n = area.size
+    if n < 2:
+        return np.full(n, np.nan)
+    position = np.linspace(0, 1, n)
+    first, last = area[: n // 2].sum(), area[-(n // 2) :].sum()
+    return position if first >= last else position[::-1]
 
 
 def _usable(labels: NDArray[np.uint8]) -> bool:
@@ -138,7 +185,7 @@ def _distances(
     lv = labels == Label.LV
     out = [
         ndimage.map_coordinates(signed_distance(mask, spacing), grid, order=1, mode="nearest")
-        for mask in (lv, lv | (labels == Label.MYO), labels == Label.LA)
+        for mask in (lv, lv | (labels == Label.MYO), labels > Label.MYO)
     ]
     height, width = ((n - 0.5) * s for n, s in zip(labels.shape, spacing, strict=True))
     vertical = np.maximum(-rows - spacing[0] / 2, rows - height)[:, None]

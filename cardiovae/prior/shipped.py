@@ -8,6 +8,7 @@ from pathlib import Path
 from cardiovae.errors import ModelError
 
 DEFAULT_PRIOR = "camus"
+SHORT_AXIS_PRIOR = "short-axis"
 READER = "reader.safetensors"  # only where errors were learned
 FILES = ("config.yaml", "weights.safetensors", "latent.npz", "provenance.json")
 

@@ -181,4 +181,9 @@ def validate(network: ShapeModel, shapes: ShapeTable) -> Fidelity:
             codes.append(z.cpu().numpy())
             truth.append(torch.where(visible, classes.argmax(1), 0).numpy())
             decoded.append(torch.where(visible, found, 0).numpy())
-    return fidelity(np.concatenate(truth), np.concatenate(decoded), np.concatenate(codes))
+    return fidelity(
+        np.concatenate(truth),
+        np.concatenate(decoded),
+        np.concatenate(codes),
+        structures=shapes.structures,
+    )

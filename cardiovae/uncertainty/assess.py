@@ -138,8 +138,12 @@ def _by_prior(
             f"prior '{experts.prior.name}' carries no errors of networks: samples spread as its "
             "encoder does, which is too little"
         )
-    beat = ejection_doubt(found, *rest, config.n_ejection, rng)
-    if beat.reason or beat.ejection.reason:
+    beat = None
+    if correction.sequence.is_stack:
+        reasons["ejection"] = "a stack of slices shows one instant, no beat"
+    else:
+        beat = ejection_doubt(found, *rest, config.n_ejection, rng)
+    if beat is not None and (beat.reason or beat.ejection.reason):
         reasons["ejection"] = beat.reason or beat.ejection.reason
     spreads = {
         name: sd / true_mm ** _POWERS.get(UNITS[name], 0) for name, sd in seen.attribute_sd.items()

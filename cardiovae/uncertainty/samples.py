@@ -20,7 +20,7 @@ from cardiovae.audit.audit import frame_is_valid
 from cardiovae.audit.criteria import CriteriaSet
 from cardiovae.bank import GRID
 from cardiovae.correction.blend import canvas_to_native
-from cardiovae.labels import STRUCTURES, Label
+from cardiovae.labels import Label
 from cardiovae.prior.codec import (
     Floats,
     canvas_distances,
@@ -272,10 +272,9 @@ Z_90 = 1.6449  # standard deviations that hold 90 % of a Gaussian
 
 def annotated(shares: Floats, structures: tuple[Label, ...]) -> Floats:
     """Class shares (T, 4, ...) with structures that are not annotated counted as background."""
-    for structure in STRUCTURES:
-        if structure not in structures:
-            shares[:, Label.BACKGROUND] += shares[:, structure]
-            shares[:, structure] = 0
+    for channel in range(len(structures) + 1, 4):
+        shares[:, Label.BACKGROUND] += shares[:, channel]
+        shares[:, channel] = 0
     return shares
 
 
