@@ -34,7 +34,7 @@ from cardiovae.io import load_sequence
 from cardiovae.monai import CorrectionInferer, CorrectSegmentation, ShapePriorNet
 from cardiovae.monai.segmenter import WholeImageUNet
 from cardiovae.phantom.ultrasound import simulate_bmode
-from cardiovae.prior.folder import load_prior
+from cardiovae.prior.folder import load_prior, prior_folder
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader:UserWarning"),
@@ -299,6 +299,16 @@ def test_training_further_teaches_the_encoder_alone_and_inference_takes_it(
     assert passes(tmp_path / "out" / CINE.replace(".nii", "_corrected.nii"))
 
 
+def test_a_training_that_spoils_the_network_leaves_the_best_weights_as_they_were(work, patients):
+    bundle, labels = work[SHAPES], str(patients / "labels")
+    run_bundle(bundle, "train", dataset_dir=labels, max_epochs=1, batch_size=2, learning_rate=9.0)
+    before, best = (
+        torch.load(bundle / "models" / file, weights_only=True)
+        for file in ("model.pt", "finetuned.pt")
+    )
+    assert all(torch.equal(before[name], best[name]) for name in before)
+
+
 def test_the_segmenter_trains_further_on_images_and_their_label_maps(work, patients):
     bundle = work[IMAGES]
     folders = {"dataset_dir": str(patients / "images"), "label_dir": str(patients / "labels")}
@@ -470,4 +480,14 @@ def test_an_export_of_nothing_that_exists_writes_nothing(capsys, tmp_path, name,
     found = run(capsys, "bundle", "export", name, "--prior", prior, "-o", tmp_path / "out")
     assert found.code != 0
     assert said in found.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_prior_of_another_view_makes_no_apical_bundle(capsys, tmp_path):
+    folder = Path(shutil.copytree(prior_folder("phantom"), tmp_path / "prior"))
+    with (folder / "config.yaml").open("a") as lines:
+        lines.write("\nstructures: [lv, myo, rv]\n")
+    found = run(capsys, "bundle", "export", SHAPES, "--prior", folder, "-o", tmp_path / "out")
+    assert found.code != 0
+    assert "LV-MYO-RV" in found.err
     assert not (tmp_path / "out").exists()

@@ -20,7 +20,9 @@ from cardiovae import __version__
 from cardiovae.bank import load_bank
 from cardiovae.bundles.licenses import License, bundle_license, licenses
 from cardiovae.bundles.shipped import HOME, WEIGHTS, BundleKind, bundle_kind
+from cardiovae.errors import ModelError
 from cardiovae.io.atomic import staged
+from cardiovae.labels import STRUCTURES
 from cardiovae.monai.network import ShapePriorNet
 from cardiovae.monai.segmenter import WholeImageUNet
 from cardiovae.prior.folder import BANK, ShapePrior, load_prior
@@ -28,7 +30,6 @@ from cardiovae.prior.shipped import DEFAULT_PRIOR, FILES, READER
 
 PRIOR_FILES = (*FILES, READER, BANK, "MODEL_CARD.md", "LICENSE-NOTE.md")
 """What of a prior a correction needs, or the law asks for."""
-STRUCTURES = ("lv", "myo", "la")
 
 
 def export_bundle(
@@ -47,12 +48,18 @@ def export_bundle(
 
     Raises:
         ConfigError: No bundle of that name.
-        ModelError: The prior or its bank is missing or damaged.
+        ModelError: The prior or its bank is missing or damaged, or it knows no apical views.
         FileError: A folder is in the way, or the file system refuses.
     """
     kind = bundle_kind(name)
     loaded = load_prior(prior)
     load_bank(loaded)
+    if loaded.structures != STRUCTURES:
+        shown = "-".join(structure.name for structure in loaded.structures)
+        raise ModelError(
+            f"prior '{prior}': knows hearts of {shown}, the bundle '{name}' is of apical views; "
+            f"take {DEFAULT_PRIOR} or one trained on LV, MYO and LA"
+        )
     target = folder / kind.name
     with staged(target, overwrite=overwrite, folder=True) as place:
         _copy_templates(kind, place)
@@ -101,7 +108,7 @@ def _fidelity(provenance: Mapping[str, Any]) -> dict[str, float]:
     figures = provenance.get("test") or provenance.get("validation") or {}
     return {
         f"reconstruction_dice_{name}": round(float(figures[f"dice_{name}"]), 3)
-        for name in STRUCTURES
+        for name in (s.name.lower() for s in STRUCTURES)
         if f"dice_{name}" in figures
     }
 
