@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cardiovae.monai.network import (
         ShapePriorNet,
     )
-    from cardiovae.monai.segmenter import WholeImageUNet
+    from cardiovae.monai.segmenter import GrayLevelsd, WholeImageUNet
     from cardiovae.monai.transforms import (
         AuditSegmentation,
         AuditSegmentationd,
@@ -58,6 +58,7 @@ __all__ = [
     "EchoImageReader",
     "EchoReader",
     "EchoWriter",
+    "GrayLevelsd",
     "PlausibilityLoss",
     "RandCorruptSegmentation",
     "RandCorruptSegmentationd",
@@ -82,6 +83,7 @@ _HOMES = {
     "EchoImageReader": "files",
     "EchoReader": "files",
     "EchoWriter": "files",
+    "GrayLevelsd": "segmenter",
     "PlausibilityLoss": "loss",
     "RandCorruptSegmentation": "corrupt",
     "RandCorruptSegmentationd": "corrupt",

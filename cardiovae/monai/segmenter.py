@@ -6,13 +6,56 @@ sliding window, and knows where is up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
+from monai.config.type_definitions import KeysCollection
 from monai.networks.nets.unet import UNet
+from monai.transforms.transform import MapTransform
+from monai.utils.enums import TransformBackends
+from monai.utils.type_conversion import convert_to_tensor
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from cardiovae.errors import FileError
+from cardiovae.monai.layout import source_of
+
 N_CLASSES = 4
+WHITE = 255.0
+
+
+class GrayLevelsd(MapTransform):
+    """Gray levels of 0 to 255 as the network takes them, 0 to 1.
+
+    Other ranges are refused, not stretched: where `LoadImage`'s chosen reader refuses a file, it
+    tries others, and an image of 0 to 1 would go on as a black one.
+
+    Args:
+        keys: Of the images.
+        allow_missing_keys: Whether an absent key is skipped.
+    """
+
+    backend = [TransformBackends.TORCH]  # noqa: RUF012  (as in MONAI)
+
+    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """The dictionary with scaled images, float32.
+
+        Raises:
+            FileError: Gray levels that are not whole numbers of 0 to 255.
+        """
+        result = dict(data)
+        for key in self.key_iterator(result):
+            image: Tensor = convert_to_tensor(result[key], track_meta=True).float()
+            if not bool(((image >= 0) & (image <= WHITE) & (image == image.round())).all()):
+                raise FileError(
+                    f"{source_of(image)}: an image has whole gray levels of 0 to 255, got "
+                    f"{float(image.min()):g} to {float(image.max()):g}; convert it"
+                )
+            result[key] = image / WHITE
+        return result
 
 
 class WholeImageUNet(nn.Module):
