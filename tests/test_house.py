@@ -30,6 +30,7 @@ LEARNED = (
     "cardiovae.crisp",
     "cardiovae.opinion",
     "cardiovae.baselines",
+    "cardiovae.bundles",
     "cardiovae.explore",
     "cardiovae.monai",
     "cardiovae.nnunet",
@@ -111,11 +112,15 @@ def test_an_installed_wheel_finds_the_presets_of_the_checkout(wheel):
         assert names == list(config.preset_names(kind))
 
 
-def test_the_wheel_carries_every_file_of_the_priors_and_both_licenses(wheel):
-    checkout = ROOT / "cardiovae" / "priors"
-    for path in (path for path in checkout.rglob("*") if path.is_file()):
-        packed = wheel / "cardiovae" / "priors" / path.relative_to(checkout)
-        assert packed.read_bytes() == path.read_bytes()
+def shipped(folder: str) -> list[Path]:
+    """Files below a folder of the checkout, but for what Python makes itself."""
+    found = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
+    return [path.relative_to(ROOT) for path in found if path.suffix != ".pyc"]
+
+
+def test_the_wheel_carries_every_file_of_priors_and_bundles_and_both_licenses(wheel):
+    for path in shipped("cardiovae/priors") + shipped("cardiovae/bundles"):
+        assert (wheel / path).read_bytes() == (ROOT / path).read_bytes()
     (metadata,) = wheel.glob("cardiovae-*.dist-info")
     assert (metadata / "licenses" / "LICENSE").is_file()
     assert (metadata / "licenses" / "NOTICE").is_file()
@@ -178,12 +183,7 @@ def test_the_sdist_carries_what_the_wheel_is_built_from():
     packed = {
         Path(file.distribution_path) for file in SdistBuilder(str(ROOT)).recurse_included_files()
     }
-    needed = [
-        path.relative_to(ROOT)
-        for folder in ("cardiovae/priors", "configs")
-        for path in (ROOT / folder).rglob("*")
-        if path.is_file()
-    ]
+    needed = [*shipped("cardiovae/priors"), *shipped("cardiovae/bundles"), *shipped("configs")]
     needed.append(Path("data_manifests/camus_splits.csv"))
     assert [path for path in needed if path not in packed] == []
 

@@ -143,5 +143,5 @@ def test_handlers_put_the_metrics_into_the_state_of_an_engine():
 def test_without_ignite_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ignite", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"cardiovae\[tensorboard\]"):
+    with pytest.raises(ConfigError, match=r"cardiovae\[bundle\]"):
         AnatomicalPlausibilityHandler()

@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from cardiovae import __version__
 from cardiovae.cli.audit import audit
 from cardiovae.cli.bank import bank
+from cardiovae.cli.bundle import bundle, export
 from cardiovae.cli.convert import convert
 from cardiovae.cli.correct import correct
 from cardiovae.cli.demo import demo
@@ -132,6 +133,7 @@ VERBS: Verbs = (
 )
 GROUPS: tuple[tuple[Callable[..., None], Verbs], ...] = (
     (manifest, (build, verify)),
+    (bundle, (export,)),
     (uncertainty, (uncertainty_train, uncertainty_evaluate)),
 )
 

@@ -147,6 +147,29 @@ def open_sequence(
     return sequence, LabelFile(path, scheme, template)
 
 
+def open_pixels(path: Path | str, scheme: LabelScheme) -> tuple[NDArray[np.uint8], LabelFile]:
+    """Whole numbers of 0 to 255 in a file, and what it takes to write labels like it.
+
+    For images whose labels are to have their header: no value has to be a label.
+
+    Args:
+        path: As of `open_sequence`.
+        scheme: Of the labels that will be written.
+
+    Returns:
+        Values (H, W, T), and the file.
+
+    Raises:
+        FileError: See `open_sequence`.
+        LabelError: Values that are no whole numbers of 0 to 255.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        require_supported(path)
+    values, template = formats.read(path)
+    return values, LabelFile(path, scheme, template)
+
+
 def save_labels(
     path: Path | str, sequence: EchoSequence, like: LabelFile, *, overwrite: bool = False
 ) -> None:

@@ -12,15 +12,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cardiovae.monai.canvas import (
+        CanvasSharesd,
+        ShareLoss,
+        hard_labels,
+    )
     from cardiovae.monai.corrupt import (
         RandCorruptSegmentation,
         RandCorruptSegmentationd,
     )
-    from cardiovae.monai.files import EchoReader, EchoWriter
+    from cardiovae.monai.files import EchoImageReader, EchoReader, EchoWriter
     from cardiovae.monai.handlers import (
         AnatomicalPlausibilityHandler,
         TemporalConsistencyHandler,
     )
+    from cardiovae.monai.inferer import CorrectionInferer
     from cardiovae.monai.loss import (
         PlausibilityLoss,
         plausibility_loss,
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from cardiovae.monai.network import (
         ShapePriorNet,
     )
+    from cardiovae.monai.segmenter import GrayLevelsd, WholeImageUNet
     from cardiovae.monai.transforms import (
         AuditSegmentation,
         AuditSegmentationd,
@@ -44,16 +51,23 @@ __all__ = [
     "AnatomicalPlausibilityMetric",
     "AuditSegmentation",
     "AuditSegmentationd",
+    "CanvasSharesd",
     "CorrectSegmentation",
     "CorrectSegmentationd",
+    "CorrectionInferer",
+    "EchoImageReader",
     "EchoReader",
     "EchoWriter",
+    "GrayLevelsd",
     "PlausibilityLoss",
     "RandCorruptSegmentation",
     "RandCorruptSegmentationd",
     "ShapePriorNet",
+    "ShareLoss",
     "TemporalConsistencyHandler",
     "TemporalConsistencyMetric",
+    "WholeImageUNet",
+    "hard_labels",
     "plausibility_loss",
 ]
 
@@ -62,16 +76,23 @@ _HOMES = {
     "AnatomicalPlausibilityMetric": "metrics",
     "AuditSegmentation": "transforms",
     "AuditSegmentationd": "transforms",
+    "CanvasSharesd": "canvas",
     "CorrectSegmentation": "transforms",
     "CorrectSegmentationd": "transforms",
+    "CorrectionInferer": "inferer",
+    "EchoImageReader": "files",
     "EchoReader": "files",
     "EchoWriter": "files",
+    "GrayLevelsd": "segmenter",
     "PlausibilityLoss": "loss",
     "RandCorruptSegmentation": "corrupt",
     "RandCorruptSegmentationd": "corrupt",
     "ShapePriorNet": "network",
+    "ShareLoss": "canvas",
     "TemporalConsistencyHandler": "handlers",
     "TemporalConsistencyMetric": "metrics",
+    "WholeImageUNet": "segmenter",
+    "hard_labels": "canvas",
     "plausibility_loss": "loss",
 }
 

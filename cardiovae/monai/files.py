@@ -1,4 +1,4 @@
-"""Reader and writer of MONAI for label maps of every format that cardiovae knows.
+"""Readers and writer of MONAI for label maps of every format that cardiovae knows, and images.
 
 MONAI's own lose the time between frames, give multi-frame ultrasound of DICOM a wrong order of
 axes and a spacing of 1, and write a header of their own. Here a file is read with its spacing,
@@ -21,10 +21,12 @@ from monai.utils.type_conversion import convert_to_tensor
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cardiovae.errors import FileError
-from cardiovae.io.files import LabelFile, open_sequence, save_labels
+from cardiovae.errors import FileError, LabelError
+from cardiovae.io.content import view_from_name
+from cardiovae.io.files import LabelFile, open_pixels, open_sequence, save_labels
 from cardiovae.io.formats import SUFFIXES, suffix
-from cardiovae.labels import LabelScheme
+from cardiovae.io.layouts import stated_frame_time_ms
+from cardiovae.labels import LabelScheme, label_scheme
 from cardiovae.monai.layout import Layout, read
 from cardiovae.sequence import EchoSequence
 
@@ -72,35 +74,97 @@ class EchoReader(ImageReader):
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
         """Label values (X, Y, T) and their meta data."""
         sequence, like = img
-        values = like.scheme.to_values(sequence.labels).transpose(1, 0, 2)
-        row, col = sequence.spacing_mm or (1.0, 1.0)
-        affine = np.diag([col, row, 1.0, 1.0])
-        return np.ascontiguousarray(values), {
-            "affine": affine,
-            "original_affine": affine.copy(),
-            "spatial_shape": np.array(values.shape),
-            "original_channel_dim": math.nan,
-            "xyzt_units": MILLIMETER if sequence.spacing_mm else 0,
-            "frame_time_ms": math.nan
-            if sequence.frame_time_ms is None
-            else sequence.frame_time_ms,
-            "view": sequence.view or "",
-            "labels": _as_text(like.scheme),
-        }
+        values = like.scheme.to_values(sequence.labels)
+        return _with_meta(
+            values, sequence.spacing_mm, sequence.frame_time_ms, sequence.view, like.scheme
+        )
+
+
+class EchoImageReader(ImageReader):
+    """Gray images (X, Y, T) of 0 to 255 with spacing and time, for networks that segment them.
+
+    Labels found in them are written by `EchoWriter` with the header of the image.
+
+    Args:
+        labels: Label scheme of what will be found, for that file.
+        spacing_mm: (row, col) in mm; None = as the file says.
+    """
+
+    def __init__(
+        self, labels: str = "camus", spacing_mm: tuple[float, float] | None = None
+    ) -> None:
+        super().__init__()
+        self.scheme, self.spacing_mm = label_scheme(labels), spacing_mm
+
+    def verify_suffix(self, filename: Sequence[Name] | Name) -> bool:
+        """Whether all files have a suffix that is known."""
+        return all(suffix(str(name)) in SUFFIXES for name in ensure_tuple(filename))
+
+    def read(
+        self, data: Sequence[Name] | Name, **kwargs: Any
+    ) -> tuple[NDArray[np.uint8], LabelFile]:
+        """Gray levels (H, W, T) of a file, and what it takes to write labels like it.
+
+        Raises:
+            FileError: Several files, one that cannot be read, or gray levels that are not whole
+                numbers of 0 to 255.
+        """
+        paths = ensure_tuple(data)
+        if len(paths) != 1:
+            raise FileError(f"EchoImageReader: one file is one cine, got {len(paths)} files")
+        try:
+            return open_pixels(Path(paths[0]), self.scheme)
+        except LabelError as error:
+            raise FileError(
+                f"{paths[0]}: an image has whole gray levels of 0 to 255 ({error}); convert it"
+            ) from error
+
+    def get_data(
+        self, img: tuple[NDArray[np.uint8], LabelFile]
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """Gray levels (X, Y, T) and their meta data, as of `EchoReader`."""
+        pixels, like = img
+        known = self.spacing_mm or like.template.spacing_mm
+        step = like.template.frame_time_ms or stated_frame_time_ms(like.path)
+        view = view_from_name(like.path.name)
+        return _with_meta(pixels, known, step, view, like.scheme)
+
+
+def _with_meta(
+    pixels: NDArray[np.uint8],
+    spacing_mm: tuple[float, float] | None,
+    frame_time_ms: float | None,
+    view: str | None,
+    scheme: LabelScheme,
+) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Pixels (H, W, T) as MONAI takes them, (X, Y, T), and their meta data."""
+    values = pixels.transpose(1, 0, 2)
+    row, col = spacing_mm or (1.0, 1.0)
+    affine = np.diag([col, row, 1.0, 1.0])
+    return np.ascontiguousarray(values), {
+        "affine": affine,
+        "original_affine": affine.copy(),
+        "spatial_shape": np.array(values.shape),
+        "original_channel_dim": math.nan,
+        "xyzt_units": MILLIMETER if spacing_mm else 0,
+        "frame_time_ms": math.nan if frame_time_ms is None else frame_time_ms,
+        "view": view or "",
+        "labels": _as_text(scheme),
+    }
 
 
 class EchoWriter(ImageWriter):
     """Labels in a file like the one they were loaded from: `SaveImage(writer=EchoWriter)`.
 
-    Header, geometry, units, time and number type are those of that file, which is named in the
-    meta data and has to be there still. Nothing is resampled, and nothing overwritten unless
-    `SaveImage.set_options(write_kwargs={"overwrite": True})` says so.
+    Header, geometry, units, time and number type are those of that file, a label map or an image,
+    which is named in the meta data and has to be there still. Nothing is resampled, and nothing
+    overwritten unless `SaveImage.set_options(write_kwargs={"overwrite": True})` says so.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.array: Tensor | None = None
-        self.source = ""
+        self.source = self.labels = ""
 
     def set_data_array(self, data_array: Any, channel_dim: int | None = 0, **options: Any) -> None:
         """Take label values (1, X, Y[, T]), one-hot channels, or (X, Y, T) without a channel."""
@@ -108,8 +172,10 @@ class EchoWriter(ImageWriter):
         self.array = array[None] if channel_dim is None else array
 
     def set_metadata(self, meta_dict: Mapping[str, Any] | None = None, **options: Any) -> None:
-        """Take the name of the file that the labels were loaded from."""
-        self.source = str((meta_dict or {}).get("filename_or_obj", ""))
+        """Take the name of the file that the labels belong to, and its scheme where it is said."""
+        self.source, self.labels = (
+            str((meta_dict or {}).get(key, "")) for key in ("filename_or_obj", "labels")
+        )
 
     def write(
         self, filename: Name, verbose: bool = True, overwrite: bool = False, **options: Any
@@ -125,7 +191,10 @@ class EchoWriter(ImageWriter):
                 f"{filename}: EchoWriter writes labels like the file they were loaded from, and "
                 "their meta data name none; take writer='NibabelWriter' for these"
             )
-        _, like = open_sequence(self.source)
+        if self.labels:
+            _, like = open_pixels(self.source, label_scheme(self.labels))
+        else:
+            _, like = open_sequence(self.source)
         reading = read(self.array, Layout(labels=_as_text(like.scheme)))
         super().write(filename, verbose=verbose)
         save_labels(Path(filename), reading.sequence, like, overwrite=overwrite)

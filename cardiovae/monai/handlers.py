@@ -82,5 +82,5 @@ def _require_ignite() -> None:
     if importlib.util.find_spec("ignite") is None:
         raise ConfigError(
             "handlers need pytorch-ignite, which is not installed; install it with: pip install "
-            "'cardiovae[tensorboard]'"
+            "'cardiovae[bundle]'"
         )
