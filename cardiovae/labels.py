@@ -162,7 +162,7 @@ def values_present(values: NDArray[np.integer]) -> list[int]:
         [0, 1, 3]
     """
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
-    if low < 0 or high > len(STRUCTURES):  # sorting or counting all pixels takes ten times as long
+    if low < 0 or high > len(ALL):  # sorting or counting all pixels takes ten times as long
         return [int(v) for v in np.unique(values)]
     return [v for v in range(high + 1) if (values == v).any()]
 
