@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from cardiovae.errors import ConfigError, LabelError
 from cardiovae.io.atomic import write_bytes
 from cardiovae.labels import infer_scheme, label_scheme
-from cardiovae.prior.shipped import DEFAULT_PRIOR, prior_folder
+from cardiovae.prior.shipped import default_prior, prior_folder
 from cardiovae.sequence import EchoSequence
 
 
 def correct_segmentation(
     segmentation: NDArray[Any],
     *,
-    prior: str = DEFAULT_PRIOR,
+    prior: str | None = None,
     criteria: str | None = None,
     temporal: str | None = None,
     config: str = "default",
@@ -40,7 +40,7 @@ def correct_segmentation(
 
     Args:
         segmentation: Label values, shape (T, H, W), or (1, H, W) for a frame alone.
-        prior: Shape prior, by name or folder.
+        prior: Shape prior, by name or folder; None = that of such hearts.
         criteria: Anatomical criteria that every returned frame passes; None = of the preset.
         temporal: Criteria that the returned motion passes, "none" to leave time alone; None = of
             the preset.
@@ -79,7 +79,8 @@ def correct_segmentation(
         source="segmentation",
     )
     settings = correct_settings(config, overrides, criteria, temporal)
-    found = correct_sequence(sequence, *models(prior, device), settings)
+    named = prior or default_prior(stack=sequence.is_stack)
+    found = correct_sequence(sequence, *models(named, device), settings)
     corrected = scheme.to_values(found.sequence.labels)
     corrected = corrected[::-1] if upside_down else corrected
     return np.ascontiguousarray(np.moveaxis(corrected, 2, 0)).astype(segmentation.dtype)
@@ -104,7 +105,7 @@ def save_postprocessing(path: Path, *, overwrite: bool = False, **settings: Any)
     unknown = sorted(set(settings) - known)
     if unknown:
         raise ConfigError(f"unknown arguments {unknown}; there are {sorted(known)}")
-    prior_folder(settings.get("prior", DEFAULT_PRIOR))
+    prior_folder(settings.get("prior") or default_prior(stack=False))
     correct_settings(
         settings.get("config", "default"),
         settings.get("overrides", ()),

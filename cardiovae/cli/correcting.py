@@ -14,7 +14,7 @@ from cardiovae.cli.auditing import Done, Task, head, line_of, settled
 from cardiovae.cli.measuring import Measured, measured
 from cardiovae.cli.results import Stated, Target, full_record, require_free, write_results
 from cardiovae.errors import ConfigError
-from cardiovae.prior.shipped import DEFAULT_PRIOR, SHORT_AXIS_PRIOR
+from cardiovae.prior.shipped import default_prior
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,7 +78,7 @@ class Corrector:
         require_free(target, overwrite=self.overwrite)
         sequence, like = open_sequence(task.path, **vars(task.reading))
         method = "identity" if task.keep else self.method
-        named = self.prior or default_prior(sequence)
+        named = self.prior or default_prior(stack=sequence.is_stack)
         prior, bank = models(method, named, self.device)
         images = self._images(task.source, sequence)
         distrust = None
@@ -141,16 +141,11 @@ class Corrector:
         from cardiovae.uncertainty.assess import assess
 
         rng = np.random.default_rng(self.seed)  # one per file: no result depends on the others
-        known = self._experts(self.prior or default_prior(found.original))
+        known = self._experts(self.prior or default_prior(stack=found.original.is_stack))
         doubt = assess(found, known, asked, rng=rng, images=images)
         asked_of = {"crisp": known.crisp, "opinion": known.opinion} if asked.by_image else {}
         models = {kind: model.identity() for kind, model in asked_of.items() if model is not None}
         return Stated(doubt, str(self.images[source]) if asked.by_image else None, models)
-
-
-def default_prior(sequence: EchoSequence) -> str:
-    """The shipped prior that knows such hearts, by name."""
-    return SHORT_AXIS_PRIOR if sequence.is_stack else DEFAULT_PRIOR
 
 
 @functools.lru_cache(maxsize=2)

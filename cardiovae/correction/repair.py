@@ -25,7 +25,7 @@ from cardiovae.prior.codec import Floats, canvas_distances, decode
 from cardiovae.prior.folder import ShapePrior
 
 CONTEXT_STRENGTH = 8.0  # of the neighbors' say in a broken frame's code
-SLICE_CONTEXT = 0.5  # in a stack: from slice to slice a heart changes more than in 20 ms
+SLICE_CONTEXT = 0.2  # in a stack: from slice to slice a heart changes more than in 20 ms
 N_NEAREST = 4  # valid codes of the bank to try
 
 

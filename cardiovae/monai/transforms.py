@@ -24,7 +24,7 @@ from cardiovae.errors import ConfigError
 from cardiovae.monai.layout import Layout, read
 from cardiovae.monai.models import correct_settings, models
 from cardiovae.monai.record import audit_facts, correction_facts, with_labels
-from cardiovae.prior.shipped import DEFAULT_PRIOR, prior_folder
+from cardiovae.prior.shipped import default_prior, prior_folder
 
 
 class AuditSegmentation(Transform):
@@ -33,7 +33,7 @@ class AuditSegmentation(Transform):
     `meta["cardiovae"]["audit"]` is described in `cardiovae.monai.record.audit_facts`.
 
     Args:
-        criteria: Anatomical criteria set, by name or path.
+        criteria: Anatomical criteria set, by name or path; None = camus, or acdc for stacks.
         temporal: Criteria set of the motion; "none" judges frames only.
         labels: Label scheme or mapping such as "lv=1,myo=2,la=3"; None = the smallest that fits.
         spacing_mm: (row, col) in mm; None = as the affine says.
@@ -47,14 +47,14 @@ class AuditSegmentation(Transform):
 
     def __init__(
         self,
-        criteria: str = "camus",
+        criteria: str | None = None,
         temporal: str = "tmi2022",
         *,
         labels: str | None = None,
         spacing_mm: tuple[float, float] | None = None,
         axes: str | None = None,
     ) -> None:
-        self.criteria = criteria_set(criteria)
+        self.criteria = None if criteria is None else criteria_set(criteria)
         self.temporal = None if temporal == "none" else criteria_set(temporal)
         self.layout = Layout(axes, labels, spacing_mm)
 
@@ -86,7 +86,8 @@ class CorrectSegmentation(Transform):
     each process, so instances are small to pickle.
 
     Args:
-        prior: Shape prior: camus (CC BY-NC-SA 4.0), phantom (Apache-2.0), or a folder.
+        prior: Shape prior: camus (CC BY-NC-SA 4.0), phantom or short-axis (Apache-2.0), or a
+            folder; None = camus, and short-axis for stacks of slices.
         criteria: Anatomical criteria that every returned frame passes; None = of the preset.
         temporal: Criteria that the returned motion passes, "none" to leave time alone; None = of
             the preset.
@@ -106,7 +107,7 @@ class CorrectSegmentation(Transform):
 
     def __init__(
         self,
-        prior: str = DEFAULT_PRIOR,
+        prior: str | None = None,
         *,
         criteria: str | None = None,
         temporal: str | None = None,
@@ -117,7 +118,7 @@ class CorrectSegmentation(Transform):
         axes: str | None = None,
         device: str = "cpu",
     ) -> None:
-        prior_folder(prior)
+        prior_folder(prior or default_prior(stack=False))
         self.prior, self.device = prior, device
         self.config = correct_settings(config, overrides, criteria, temporal)
         self.layout = Layout(axes, labels, spacing_mm)
@@ -133,7 +134,8 @@ class CorrectSegmentation(Transform):
         """
         image: Tensor = convert_to_tensor(img, track_meta=get_track_meta())
         reading = read(image, self.layout)
-        prior, bank = models(self.prior, self.device)
+        stack = reading.sequence.is_stack
+        prior, bank = models(self.prior or default_prior(stack=stack), self.device)
         found = correct_sequence(reading.sequence, prior, bank, self.config)
         facts = {
             "correction": correction_facts(found, reading),
@@ -172,7 +174,7 @@ class CorrectSegmentationd(MapTransform):
 
     Args:
         keys: Of the label maps.
-        prior: Shape prior, by name or folder.
+        prior: Shape prior, by name or folder; None = that of such hearts.
         allow_missing_keys: Whether an absent key is skipped.
         **settings: As of `CorrectSegmentation`.
     """
@@ -182,7 +184,7 @@ class CorrectSegmentationd(MapTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        prior: str = DEFAULT_PRIOR,
+        prior: str | None = None,
         allow_missing_keys: bool = False,
         **settings: Any,
     ) -> None:

@@ -9,12 +9,20 @@ NOT_A_DEVICE = (
     "This is research software. It is not a medical device, has not been assessed by any "
     "authority, and must not guide diagnosis or treatment."
 )
+APICAL = (
+    "apical two- and four-chamber echocardiography (left\nventricle, myocardium, left atrium)",
+    "Apical views alone; other views",
+)
+SLICES = (
+    "stacks of short-axis slices of cardiac MRI (left\nventricle, myocardium, right ventricle)",
+    "Short-axis slices alone, with a closed wall around each cavity; other views, basal slices "
+    "through\n  the outflow tract",
+)
 INTENDED_USE = """\
-Judging and correcting label maps of apical two- and four-chamber echocardiography (left
-ventricle, myocardium, left atrium) with `cardiovae`, as drawn by a person or a network. It knows
-the shape of hearts, not images."""
+Judging and correcting label maps of {} with `cardiovae`, as drawn by a person or a network. It
+knows the shape of hearts, not images."""
 LIMITS = """\
-- Apical views alone; other views, congenital hearts and devices are unlike what it has seen.
+- {}, congenital hearts and devices are unlike what it has seen.
 - Hearts far from those of its training data are pulled towards them.
 - A corrected mask is a heart that could exist, which need not be the patient's: look at the image.
 - Volumes and ejection fractions from corrected masks are estimates."""
@@ -27,11 +35,12 @@ def model_card(provenance: Mapping[str, Any]) -> str:
         provenance: Content of `provenance.json`.
     """
     name = provenance["name"]
+    shows, alone = SLICES if "rv" in provenance.get("structures", ()) else APICAL
     parts = [
         f"# Shape prior `{name}`",
         f"A model of hearts, for `cardiovae`: {_model(provenance)}. {NOT_A_DEVICE}",
         "## Intended use",
-        INTENDED_USE,
+        INTENDED_USE.format(shows),
         "## License and citation",
         _license(provenance),
         "## Training data",
@@ -41,7 +50,7 @@ def model_card(provenance: Mapping[str, Any]) -> str:
         "## Fidelity",
         _fidelity(provenance),
         "## Limits",
-        LIMITS,
+        LIMITS.format(alone),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -102,14 +111,16 @@ def _errors(errors: Mapping[str, Any] | None) -> str:
 
 
 def _fidelity(provenance: Mapping[str, Any]) -> str:
-    """Two tables: Dice per structure, rank correlation per attribute."""
+    """Tables: Dice per structure; rank correlation per attribute that a dimension follows."""
     judged = {part: provenance[part] for part in ("validation", "test") if provenance.get(part)}
+    follows = bool(provenance["latent"]["attributes"])
+    also = ", and Spearman's rank correlation of each attribute's dimension with it"
     parts = [
-        "Encode-decode of patients that were not trained on: mean Dice, and Spearman's rank "
-        "correlation of each attribute's dimension with it. Validation is judged on the canonical "
-        "grid, test on each mask's own."
+        f"Encode-decode of patients that were not trained on: mean Dice{also if follows else ''}. "
+        "Validation is judged on the canonical grid, test on each mask's own."
     ]
-    for prefix, title in (("dice_", "Dice"), ("spearman_", "rank correlation")):
+    tables = (("dice_", "Dice"), ("spearman_", "rank correlation"))
+    for prefix, title in tables if follows else tables[:1]:
         names = [k.removeprefix(prefix) for k in next(iter(judged.values())) if prefix in k]
         rows = [f"| {title} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
         for part, figures in judged.items():

@@ -218,6 +218,7 @@ def _write(
         "name": recipe.name,
         "license": recipe.license,
         "citation": recipe.citation,
+        "structures": [s.name.lower() for s in whole],
         "data": dict(cohort.facts),
         "errors": dict(errors) or None,
         "model": {

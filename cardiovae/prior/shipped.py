@@ -13,6 +13,11 @@ READER = "reader.safetensors"  # only where errors were learned
 FILES = ("config.yaml", "weights.safetensors", "latent.npz", "provenance.json")
 
 
+def default_prior(*, stack: bool) -> str:
+    """The shipped prior that knows such hearts: those of apical views, or of short-axis stacks."""
+    return SHORT_AXIS_PRIOR if stack else DEFAULT_PRIOR
+
+
 def shipped_priors() -> dict[str, Path]:
     """Folders of the priors inside the package, by name."""
     root = Path(__file__).parent.parent / "priors"

@@ -1,6 +1,7 @@
-"""Constrained VAE: a linear neuron tells the cardiac instant (Painchaud et al., TMI 39(11), 2020).
+"""Constrained VAE: a linear neuron tells the instant, or a slice's position (TMI 39(11), 2020).
 
-The neuron is trained with the rest, so the code is laid out such that the instant is a direction.
+The neuron (Painchaud et al., 2020) is trained with the rest, so that the cardiac instant, ED 0 to
+ES 1, is a direction of the code; of short-axis slices their position, base 0 to apex 1.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ConstrainedVAE(ShapeNetwork):
-    """A VAE whose code predicts the instant (ED 0, ES 1) by one linear neuron."""
+    """A VAE whose code predicts the instant or position, 0 to 1, by one linear neuron."""
 
     def __init__(self, latent_dim: int = 48, width: int = 24) -> None:
         super().__init__(latent_dim, width)
