@@ -12,6 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
+import ignite.distributed
 import nibabel
 import numpy as np
 import pytest
@@ -343,6 +344,7 @@ def test_training_in_processes_goes_through_torchs_distributed_parts(
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+        ignite.distributed.sync()  # it remembers groups that are no more
     assert (work[SHAPES] / "models" / "finetuned_last.pt").is_file()
 
 

@@ -47,7 +47,7 @@ def lines(folder: Path, *rows: str, name: str = "m.csv") -> Path:
         ({"labels_path": "a//b.nii"}, "single slashes"),
         ({"labels_path": "a/"}, "single slashes"),
         ({"image_path": "a\udc80.nii"}, "image_path is one line"),
-        ({"view": "4CH"}, "view is one of A2C, A4C or empty, got '4CH'"),
+        ({"view": "4CH"}, "view is one of A2C, A4C, SAX or empty, got '4CH'"),
         ({"spacing_mm": (0.3, 0.0)}, "spacing_col_mm is a positive number"),
         ({"spacing_mm": (float("inf"), 0.3)}, "spacing_row_mm is a positive number"),
         ({"frame_time_ms": float("nan")}, "frame_time_ms is a positive number"),

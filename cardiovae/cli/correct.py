@@ -94,6 +94,7 @@ def correct(
     labels: options.Labels = None,
     spacing: options.Spacing = None,
     frame_time: options.FrameTime = None,
+    view: options.View = None,
     root: options.Root = None,
     allow_outside: options.AllowOutside = False,
     decisions: Annotated[
@@ -141,7 +142,7 @@ def correct(
     check_method(method)
     settings = _settings(config, overrides or [], criteria, temporal)
     settings = doubting.with_doubt(settings, uncertainty, method, images)
-    screen, how = Screen(json=json_lines), options.reading(labels, spacing, frame_time)
+    screen, how = Screen(json=json_lines), options.reading(labels, spacing, frame_time, view)
     part = batching.parse_shard(shard) if shard else None
     cases = find_cases(
         inputs, results=False, manifests=True, root=root, allow_outside=allow_outside
@@ -193,8 +194,8 @@ def correct(
         choices = {
             "--prior": prior, "--method": method, "--criteria": criteria, "--temporal": temporal,
             "--config": config, "--seed": seed, "--labels": labels, "--spacing": spacing,
-            "--frame-time": frame_time, "--root": root, "--uncertainty": uncertainty,
-            "--images": images, "--crisp": crisp or None,
+            "--frame-time": frame_time, "--view": view, "--root": root,
+            "--uncertainty": uncertainty, "--images": images, "--crisp": crisp or None,
         }  # fmt: skip
         facts = _facts(corrector, _command(named, choices, overrides), how)
         wanted = Wanted(pages=None if no_report or part else "none")

@@ -41,6 +41,8 @@ def usual(scene: Scene, bank: LatentBank) -> Usual:
     unknown = ~(percentile >= UNKNOWN_BELOW)  # a frame that cannot be measured is unknown too
     if math.isfinite(scene.placement.scale) and scene.placement.scale != 1.0:
         unknown[:] = True
+    if scene.sequence.is_stack:  # slices above the base and below the apex show no heart
+        unknown &= scene.sequence.labels.any((0, 1))
     return Usual(typical.density_percentile(scene.encoded), percentile, unknown)
 
 
