@@ -36,9 +36,11 @@ class EchoSequence:
         view: "A2C", "A4C", "SAX" for a stack of short-axis slices, or None = an apical view,
             unknown which. With a right ventricle among the structures it is "SAX".
         source: Where the labels come from, for messages and reports.
+        slice_mm: Distance between the middles of neighboring slices of a stack in mm; None =
+            unknown. An apical view has none.
 
     Raises:
-        CardiovaeError: A wrong shape, type, value, spacing, frame time or view.
+        CardiovaeError: A wrong shape, type, value, spacing, frame time, view or slice distance.
     """
 
     labels: NDArray[np.uint8]
@@ -47,6 +49,7 @@ class EchoSequence:
     frame_time_ms: float | None = None
     view: str | None = None
     source: str = "array"
+    slice_mm: float | None = None
 
     def __post_init__(self) -> None:
         labels = self.labels
@@ -77,6 +80,7 @@ class EchoSequence:
                 f"{self.source}: frame_time_ms is positive or None, got {self.frame_time_ms}"
             )
         self._check_view()
+        self._check_slices()
         frozen = labels.copy(order="K")  # of a file whose frames lie one after another
         frozen.flags.writeable = False
         object.__setattr__(self, "labels", frozen)
@@ -93,6 +97,21 @@ class EchoSequence:
                 f"{self.source}: a view {self.view} shows no {amiss.name}; got the structures "
                 f"{[s.name for s in self.structures]}"
             )
+
+    def _check_slices(self) -> None:
+        """Refuse a distance between slices that cannot be, or where there are none."""
+        if self.slice_mm is None:
+            return
+        if not self.is_stack:
+            raise CardiovaeError(
+                f"{self.source}: slice_mm is for a stack of short-axis slices (view {SAX}), got "
+                f"{self.slice_mm} for view {self.view}"
+            )
+        if not (math.isfinite(self.slice_mm) and self.slice_mm > 0):
+            raise CardiovaeError(
+                f"{self.source}: slice_mm is a positive length or None, got {self.slice_mm}"
+            )
+        object.__setattr__(self, "slice_mm", float(self.slice_mm))
 
     @property
     def is_stack(self) -> bool:

@@ -11,7 +11,7 @@ from indices_cases import cine, cylinder, drawn, ellipsoid, truncated_ml
 
 from cardiovae.errors import ConfigError
 from cardiovae.indices.beats import Beats
-from cardiovae.indices.columns import CORE, core_columns, core_row
+from cardiovae.indices.columns import CORE, STACK_CORE, core_columns, core_row
 from cardiovae.indices.core import core_record, core_values, sequence_heart
 from cardiovae.indices.formulas import body_surface_m2
 from cardiovae.indices.heart import heart_of
@@ -86,14 +86,13 @@ def test_a_sequence_without_a_beat_has_no_number_and_a_reason():
     assert "no two frames with different LV areas" in still["indices_reason"]
 
 
-def test_a_stack_of_slices_has_no_clinical_index_and_says_so():
+def test_a_stack_of_slices_has_no_index_of_apical_views():
     frame = np.where(half(76, 22) == Label.LA, 0, half(76, 22)).astype(np.uint8)
     stack = cine(frame, frame, spacing=SPACING, view="SAX", structures=(Label.LV, Label.MYO))
-    assert sequence_heart(stack) is None
-    values = core_values(None)
+    values = core_values(sequence_heart(stack))
     assert list(values) == list(core_columns())
-    assert {values[name] for name in CORE} == {None}
-    assert "short-axis" in values["indices_reason"]
+    assert {values[name] for name in (*CORE, *STACK_CORE)} == {None}
+    assert values["indices_reason"] == "the distance between slices is unknown"
 
 
 def test_the_record_is_json_with_units_ranges_and_flags():

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from cardiovae.cli.auditing import Done, Task, head, line_of, settled, tasks_of
 from cardiovae.cli.cases import Cases, find_cases
 from cardiovae.cli.options import Reading
-from cardiovae.errors import FileError
 
 if TYPE_CHECKING:
     import re
@@ -38,14 +37,13 @@ class Measurer:
         return settled(task, self._measured, alone=self.alone)
 
     def _measured(self, task: Task, sha256: str) -> Done:
-        from cardiovae.indices.core import STACK
         from cardiovae.indices.measure import cine_record, measure_cine
+        from cardiovae.indices.stack import measure_stack
         from cardiovae.io import open_sequence
 
         sequence, _ = open_sequence(task.path, **vars(task.reading))
-        if sequence.is_stack:
-            raise FileError(f"{task.path}: {STACK}, which all indices are measured in")
-        record = {**head(task, sha256, ""), **cine_record(measure_cine(sequence))}
+        cine = measure_stack(sequence) if sequence.is_stack else measure_cine(sequence)
+        record = {**head(task, sha256, ""), **cine_record(cine)}
         return Done(task.source, sha256, True, line_of(record))
 
 
@@ -179,6 +177,7 @@ def patients_of(
     from cardiovae.indices.measure import UNKNOWN, Cine, cine_of, joined
     from cardiovae.indices.rows import Patient
     from cardiovae.indices.subjects import agreed
+    from cardiovae.sequence import APICAL, SAX
 
     cines: dict[str, dict[str, dict[str, list[Cine]]]] = {}
     files: dict[str, dict[str, list[str]]] = {}
@@ -205,7 +204,13 @@ def patients_of(
         f"{name}: files of unknown view are left out, others show an apical view; say which with "
         "--view or by their names"
         for name, sides in sorted(cines.items())
-        if any(UNKNOWN in views and len(views) > 1 for views in sides.values())
+        if any(UNKNOWN in views and {*views} & {*APICAL} for views in sides.values())
+    ]
+    notes += [
+        f"{name}: stacks of short-axis slices are left out, others show an apical view; measure "
+        "them in a run of their own"
+        for name, sides in sorted(cines.items())
+        if any(SAX in views and len(views) > 1 for views in sides.values())
     ]
     notes += [
         f"{name}: the manifest contradicts itself on sex or size, which are left unknown"

@@ -52,10 +52,15 @@ def indices(
             "audit.json beside the labels of 'cardiovae correct' names.",
         ),
     ] = None,
-    view: Annotated[
-        Literal["A2C", "A4C"] | None,
+    view: options.View = None,
+    slice_mm: Annotated[
+        float | None,
         typer.Option(
-            rich_help_panel=options.READING, help="View of all inputs. Default: by their names."
+            "--slice",
+            metavar="MM",
+            min=0.1,
+            rich_help_panel=options.READING,
+            help="Distance between the slices of all stacks. Wins over the header.",
         ),
     ] = None,
     sex: Annotated[
@@ -101,7 +106,9 @@ def indices(
     """Measure hearts as an echo report does: volumes, ejection, strain, mass, walls, atrium.
 
     Files of one patient are put together by their names, 2CH and 4CH to biplane volumes. ED and
-    ES are found in every beat. What cannot be measured is empty, and says why.
+    ES are found in every beat. Stacks of short-axis slices have volumes, ejection and mass; ED
+    and ES are those of a patient with the largest and the smallest left ventricle. What cannot be
+    measured is empty, and says why.
 
     DIR gets tables (hearts, indices, segments, frames), a page per patient, index.html and, when
     all that is done, indices.json.
@@ -112,7 +119,7 @@ def indices(
     from cardiovae.manifest.names import DEFAULT_PATTERN, compile_pattern
 
     screen = Screen(json=json_lines)
-    how = replace(options.reading(labels, spacing, frame_time), view=view)
+    how = replace(options.reading(labels, spacing, frame_time), view=view, slice_mm=slice_mm)
     pattern = compile_pattern(patient_pattern or DEFAULT_PATTERN)
     stated, table = _subjects(sex, bsa, (height, weight), patients)
     limits = reference(ranges)
@@ -254,16 +261,17 @@ def _show(found: Sequence[Patient], record: dict[str, Any], output: Path, screen
     from rich.padding import Padding
     from rich.table import Table
 
-    from cardiovae.report.indices_text import headline, plain_value
+    from cardiovae.report.indices_text import headline, listed, plain_value
 
     screen.say(headline(record))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("patient", "", *(name.rpartition("_")[0] for name in SHOWN)):
+    shown = listed(record, SHOWN)
+    for heading in ("patient", "", *(name.rpartition("_")[0] for name in shown)):
         table.add_column(heading, overflow="fold")
     for patient in record["patients"][:FEW]:
         for side in patient["sides"]:
             values = {row["index"]: row for row in side["indices"]}
-            cells = [plain_value(values[name]) for name in SHOWN]
+            cells = [plain_value(values[name]) for name in shown]
             table.add_row(patient["patient"], side["side"], *cells)
     screen.say(Padding(table, (0, 0, 0, 2), expand=False))
     if len(found) > FEW:

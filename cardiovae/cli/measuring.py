@@ -16,12 +16,12 @@ class Measured:
     """What a clinic measures of a heart before and after its correction.
 
     Args:
-        before: The heart of the input; None for a stack of short-axis slices.
-        after: That of the result, likewise.
+        before: The heart of the input.
+        after: That of the result.
     """
 
-    before: Heart | None
-    after: Heart | None
+    before: Heart
+    after: Heart
 
     def values(self) -> dict[str, dict[str, Any]]:
         """The main indices by side, for the record of a batch."""
@@ -29,10 +29,8 @@ class Measured:
 
         return {"before": core_values(self.before), "after": core_values(self.after)}
 
-    def to_json(self) -> dict[str, Any] | None:
-        """Plain data for `audit.json`; None where nothing of it can be measured."""
-        if self.before is None or self.after is None:
-            return None
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `audit.json`."""
         from cardiovae.indices.core import core_record
         from cardiovae.indices.reference import reference
 

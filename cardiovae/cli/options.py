@@ -135,12 +135,14 @@ class Reading:
         spacing_mm: Distance between pixel centers along (rows, columns) in mm.
         frame_time_ms: Time between frames in ms.
         view: "A2C", "A4C" or "SAX".
+        slice_mm: Distance between the slices of a stack in mm.
     """
 
     labels: LabelScheme | None = None
     spacing_mm: tuple[float, float] | None = None
     frame_time_ms: float | None = None
     view: str | None = None
+    slice_mm: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -150,6 +152,7 @@ class Reading:
             "spacing_mm": self.spacing_mm,
             "frame_time_ms": self.frame_time_ms,
             "view": self.view,
+            **({} if self.slice_mm is None else {"slice_mm": self.slice_mm}),
         }
 
 

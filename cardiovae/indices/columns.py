@@ -17,6 +17,10 @@ CORE = (
 """Names of `INDICES` that are told of a sequence in one view, wherever it is not asked for all."""
 
 
+STACK_CORE = ("lv_volume_ml", "rv_volume_ml", "mass_disks_g")
+"""The same of a stack of short-axis slices, which shows one instant."""
+
+
 def core_columns(sides: Iterable[str] = ("",)) -> dict[str, Kind]:
     """Columns for the main indices of every side, such as "before" and "after".
 
@@ -26,7 +30,7 @@ def core_columns(sides: Iterable[str] = ("",)) -> dict[str, Kind]:
     """
     found: dict[str, Kind] = {}
     for side in sides:
-        kinds: dict[str, Kind] = dict.fromkeys(CORE, "number")
+        kinds: dict[str, Kind] = dict.fromkeys((*CORE, *STACK_CORE), "number")
         kinds |= {"n_beats": "whole", "ed_frame": "whole", "es_frame": "whole"}
         kinds["indices_reason"] = "text"
         found |= {column(name, side): kind for name, kind in kinds.items()}

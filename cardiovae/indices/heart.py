@@ -22,9 +22,11 @@ from cardiovae.indices.contour import SIDES, WALLS
 from cardiovae.indices.ejection import Disks, volume_ml
 from cardiovae.indices.formulas import fall_percent
 from cardiovae.indices.measure import SEGMENTS, UNKNOWN, Cine
-from cardiovae.indices.names import INDICES, RATIOS
+from cardiovae.indices.names import INDICES, NO_APICAL, NO_STACK, RATIOS, STACK_ALONE
+from cardiovae.indices.stack import stack_indices
 from cardiovae.indices.subjects import Subject
 from cardiovae.indices.view import ED, ES, Index, View, over_beats, view_of
+from cardiovae.sequence import SAX
 
 NO_SPACING = "the pixel spacing is unknown"
 SQUARE = "the pixel spacing is unknown: pixels are taken for square, views are not put together"
@@ -35,6 +37,9 @@ SURFACE = {
     "mass_area_length_index_g_m2": "mass_area_length_g",
     "mass_ellipsoid_index_g_m2": "mass_ellipsoid_g",
     "la_volume_index_ml_m2": "la_volume_ml",
+    "mass_disks_index_g_m2": "mass_disks_g",
+    "rv_edv_index_ml_m2": "rv_edv_ml",
+    "rv_esv_index_ml_m2": "rv_esv_ml",
 }
 """What is given per body surface, too."""
 
@@ -57,7 +62,7 @@ class Heart:
 
     Args:
         subject: What is known of the patient.
-        views: Those that were used: both apical views, or one.
+        views: Those that were used: both apical views, or one, or stacks of short-axis slices.
         indices: One per name of `INDICES`, in that order.
         segments: Of the wall, six per view.
         biplane_ml: Volume over the frames of the first view, shape (T,); None with one view.
@@ -72,6 +77,11 @@ class Heart:
     def __getitem__(self, name: str) -> float:
         return self.indices[name].value
 
+    @property
+    def is_stack(self) -> bool:
+        """Whether it was measured in stacks of short-axis slices."""
+        return self.views[0].name == SAX
+
 
 def heart_of(
     cines: Sequence[Cine],
@@ -81,7 +91,8 @@ def heart_of(
     """All indices of a heart; the order of the views does not matter.
 
     Args:
-        cines: One per view; where an apical view is known, one of unknown view is left out.
+        cines: One per view; where an apical view is known, one of unknown view is left out, and
+            stacks of short-axis slices where there is any other.
         subject: What is known of the patient.
         beats: ED and ES to measure at, by view, such as those of a reference; None = their own.
 
@@ -93,8 +104,11 @@ def heart_of(
         raise ConfigError(f"views: each once and at least one, got {[c.view for c in cines]}")
     known = [by_view[view] for view in ("A4C", "A2C") if view in by_view]
     instants = beats or {}
-    views = tuple(view_of(c, instants.get(c.view)) for c in known or [by_view[UNKNOWN]])
+    used = known or [by_view.get(UNKNOWN) or by_view[SAX]]
+    views = tuple(view_of(c, instants.get(c.view)) for c in used)
     subject = subject or Subject()
+    if views[0].name == SAX:
+        return _of_stacks(views[0], subject)
     spaced = all(view.cine.spaced for view in views)
     together = views if spaced else views[:1]  # pixels of two views do not compare
     found = {
@@ -112,8 +126,19 @@ def heart_of(
     return Heart(subject, views, MappingProxyType(indices), _segments(views, spaced), curve)
 
 
+def _of_stacks(view: View, subject: Subject) -> Heart:
+    """The heart that stacks of short-axis slices show."""
+    found = stack_indices(view)
+    found |= _per_surface(found, subject)
+    absent = Index(math.nan, reason=NO_APICAL)
+    indices = {name: found.get(name, absent) for name in INDICES}
+    return Heart(subject, (view,), MappingProxyType(indices), (), None)
+
+
 def _told(name: str, index: Index | None, *, spaced: bool) -> Index:
     """An index as it is told: why it is missing, and that pixels were taken for square."""
+    if index is None and name in STACK_ALONE:
+        return Index(math.nan, reason=NO_STACK)
     if index is None:
         return Index(math.nan, reason=f"no {'A2C' if 'a2c' in name else 'A4C'} view")
     if spaced or index.reason:
@@ -139,7 +164,7 @@ def _rhythm(views: Sequence[View]) -> dict[str, Index]:
 
 def _per_surface(found: Mapping[str, Index], subject: Subject) -> dict[str, Index]:
     indexed = {}
-    for name, of in SURFACE.items():
+    for name, of in ((name, of) for name, of in SURFACE.items() if of in found):
         index = found[of]
         if subject.bsa_m2 is None and not index.reason:
             indexed[name] = Index(math.nan, index.method, "the body surface area is unknown")

@@ -19,9 +19,12 @@ from cardiovae.sequence import EchoSequence
 Values = NDArray[np.float64]
 SEGMENTS = tuple((level, side) for level in LEVELS for side in SIDES)
 """Of the wall, as `Endocardium.segments` names them."""
+STACK_VOLUMES = {"lv_disks_ml": Label.LV, "myo_disks_ml": Label.MYO, "rv_disks_ml": Label.RV}
+"""Volumes of a stack of short-axis slices, whose cine has a single frame."""
 QUANTITIES = (
     "lv_area_mm2", "lv_length_mm", "endocardium_mm", "midwall_mm", "wall_mm", "la_area_mm2",
     "la_length_mm", *(f"wall_{level}_{side}_mm" for level, side in SEGMENTS),
+    *STACK_VOLUMES,
 )  # fmt: skip
 """What is measured of a frame: one number each."""
 CUTS = ("lv", "epi", "la")
@@ -36,9 +39,9 @@ class Cine:
     Without a spacing all lengths are in pixels, and only their ratios mean anything.
 
     Args:
-        view: "A2C", "A4C" or "unknown".
+        view: "A2C", "A4C", "SAX" or "unknown".
         frame_time_ms: Time between frames; None = unknown.
-        spaced: Whether the pixel spacing is known.
+        spaced: Whether the pixel spacing is known; of a stack, also that between its slices.
         values: Of each of `QUANTITIES`, NaN where unknown, shape (T,).
         widths_mm: Of the disks of each of `CUTS`, base to tip, shape (T, 20).
         la_at_border: Whether the atrium reaches the border of the image, shape (T,).

@@ -17,8 +17,8 @@ class Meaning:
     digits: int = 0
 
 
-_VENTRICLE, _MOTION, _WALL, _ATRIUM, _RHYTHM = (
-    "Left ventricle", "Contraction", "Myocardium", "Left atrium", "Rhythm",
+_VENTRICLE, _MOTION, _WALL, _ATRIUM, _RHYTHM, _RIGHT = (
+    "Left ventricle", "Contraction", "Myocardium", "Left atrium", "Rhythm", "Right ventricle",
 )  # fmt: skip
 
 INDICES: Mapping[str, Meaning] = MappingProxyType(
@@ -31,6 +31,7 @@ INDICES: Mapping[str, Meaning] = MappingProxyType(
         "edv_a2c_ml": Meaning("End-diastolic volume, A2C alone", "ml", _VENTRICLE),
         "esv_a4c_ml": Meaning("End-systolic volume, A4C alone", "ml", _VENTRICLE),
         "esv_a2c_ml": Meaning("End-systolic volume, A2C alone", "ml", _VENTRICLE),
+        "lv_volume_ml": Meaning("LV volume at a single instant", "ml", _VENTRICLE),
         "lv_length_ed_mm": Meaning("LV length at ED", "mm", _VENTRICLE, 1),
         "lv_length_es_mm": Meaning("LV length at ES", "mm", _VENTRICLE, 1),
         "sphericity_ed": Meaning("Sphericity at ED, short over long axis", "ratio", _VENTRICLE, 2),
@@ -55,6 +56,8 @@ INDICES: Mapping[str, Meaning] = MappingProxyType(
         "mass_area_length_index_g_m2": Meaning("LV mass / BSA, area-length", "g/m2", _WALL),
         "mass_ellipsoid_g": Meaning("LV mass, truncated ellipsoid", "g", _WALL),
         "mass_ellipsoid_index_g_m2": Meaning("LV mass / BSA, truncated ellipsoid", "g/m2", _WALL),
+        "mass_disks_g": Meaning("LV mass, disks", "g", _WALL),
+        "mass_disks_index_g_m2": Meaning("LV mass / BSA, disks", "g/m2", _WALL),
         "wall_ed_mm": Meaning("Mean wall thickness at ED", "mm", _WALL, 1),
         "wall_es_mm": Meaning("Mean wall thickness at ES", "mm", _WALL, 1),
         "wall_thickening_percent": Meaning("Thickening of the wall", "percent", _WALL),
@@ -66,6 +69,13 @@ INDICES: Mapping[str, Meaning] = MappingProxyType(
         "la_area_mm2": Meaning("LA area at ES", "mm2", _ATRIUM),
         "la_area_a2c_mm2": Meaning("LA area at ES, A2C", "mm2", _ATRIUM),
         "la_length_mm": Meaning("LA length at ES", "mm", _ATRIUM, 1),
+        "rv_edv_ml": Meaning("RV end-diastolic volume", "ml", _RIGHT),
+        "rv_edv_index_ml_m2": Meaning("RV end-diastolic volume / BSA", "ml/m2", _RIGHT),
+        "rv_esv_ml": Meaning("RV end-systolic volume", "ml", _RIGHT),
+        "rv_esv_index_ml_m2": Meaning("RV end-systolic volume / BSA", "ml/m2", _RIGHT),
+        "rv_stroke_volume_ml": Meaning("RV stroke volume", "ml", _RIGHT),
+        "rv_ef_percent": Meaning("RV ejection fraction", "percent", _RIGHT),
+        "rv_volume_ml": Meaning("RV volume at a single instant", "ml", _RIGHT),
         "n_beats": Meaning("Beats", "beats", _RHYTHM),
         "heart_rate_bpm": Meaning("Heart rate", "bpm", _RHYTHM),
         "cardiac_output_l_min": Meaning("Cardiac output", "l/min", _RHYTHM, 1),
@@ -80,3 +90,14 @@ RATIOS = frozenset(
     if meaning.unit in ("percent", "ratio", "beats", "bpm")
 )
 """What does not change with the size of the pixels."""
+NO_APICAL = "no apical view"
+NO_STACK = "no stack of short-axis slices"
+NOT_SINGLE = "no single instant: the volumes are those at ED and ES"
+NO_NEWS = (NO_APICAL, NO_STACK, NOT_SINGLE, "no A4C view", "no A2C view")
+"""Reasons that only say what was not there to measure."""
+STACK_ALONE = frozenset(
+    name
+    for name, meaning in INDICES.items()
+    if meaning.part == _RIGHT or name.startswith(("lv_volume_", "mass_disks_"))
+)
+"""What takes a stack of short-axis slices."""

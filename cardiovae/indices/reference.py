@@ -11,6 +11,7 @@ from cardiovae.errors import ConfigError
 from cardiovae.indices.names import INDICES
 from cardiovae.indices.subjects import SEXES, Subject
 from cardiovae.indices.view import Index
+from cardiovae.sequence import SAX
 
 DEFAULT = "ase2015"
 ANY = "any"
@@ -83,6 +84,14 @@ class Range:
 class Ranges:
     """A set of ranges, with its sources by key.
 
+    Args:
+        name: What it is called.
+        description: Whom and which methods it is for.
+        sources: By key.
+        ranges: Each index and sex once.
+        short_axis: Whether it is for stacks of short-axis slices instead of apical views, whose
+            volumes differ.
+
     Raises:
         ConfigError: A source that is none, or a range given twice.
     """
@@ -91,6 +100,7 @@ class Ranges:
     description: str
     sources: dict[str, str]
     ranges: tuple[Range, ...]
+    short_axis: bool = False
 
     def __post_init__(self) -> None:
         lost = sorted({r.source for r in self.ranges} - self.sources.keys())
@@ -140,6 +150,9 @@ def reference(name: str = DEFAULT) -> Ranges:
 
 def judge(name: str, index: Index, subject: Subject, ranges: Ranges) -> Judgment:
     """Where an index of a patient lies in published ranges; "unknown" rather than a guess."""
+    if index.method and (index.method == SAX) != ranges.short_axis:
+        other = "short-axis stacks" if ranges.short_axis else "apical views"
+        return Judgment(UNKNOWN, reason=index.reason or f"the ranges are for {other}")
     found = ranges.of(name, subject.sex)
     if found is None:
         sexed = any(ranges.of(name, sex) for sex in SEXES)

@@ -15,6 +15,7 @@ from cardiovae.indices.names import INDICES
 from cardiovae.indices.reference import Ranges, judge
 from cardiovae.indices.view import Index, View
 from cardiovae.io.tables import Kind
+from cardiovae.sequence import SAX
 
 AREAS = frozenset({"lv_area_mm2", "la_area_mm2"})
 INDEX_COLUMNS: Mapping[str, Kind] = {
@@ -155,9 +156,11 @@ def _frames(who: Mapping[str, str], heart: Heart, view: View) -> Iterator[dict[s
 
 
 def volumes(view: View) -> list[float | None]:
-    """Single-plane volume of every frame in ml; None where unknown."""
+    """Volume of the LV at every frame in ml, single-plane or of a stack; None where unknown."""
     if not view.cine.spaced:
         return [None] * view.cine.n_frames
+    if view.name == SAX:
+        return [known(float(ml)) for ml in view.cine.values["lv_disks_ml"]]
     return [known(volume_ml(view.disks("lv", t))) for t in range(view.cine.n_frames)]
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.indices.beats import Beats, find_beats
-from cardiovae.indices.ejection import Disks
+from cardiovae.indices.ejection import Disks, ed_es
 from cardiovae.indices.measure import Cine
+from cardiovae.sequence import SAX
 
 Values = NDArray[np.float64]
 ED, ES = 0, 1
@@ -43,7 +44,7 @@ class View:
 
     @property
     def name(self) -> str:
-        """Which it is: "A4C", "A2C" or "unknown"."""
+        """Which it is: "A4C", "A2C", "SAX" or "unknown"."""
         return self.cine.view
 
     def at(self, quantity: str, instant: int) -> list[float]:
@@ -77,8 +78,23 @@ def view_of(cine: Cine, beats: Beats | None = None) -> View:
     """
     if beats is not None:
         return View(cine, beats)
+    if cine.view == SAX:
+        return View(cine, _stack_beats(cine))
     areas = cine.values["lv_area_mm2"]
     return View(cine, find_beats(areas, cine.frame_time_ms, whole=cine.files > 1))
+
+
+def _stack_beats(cine: Cine) -> Beats:
+    """ED and ES of stacks: the largest and the smallest LV; none where a volume is unknown."""
+    volumes = cine.values["lv_disks_ml"]
+    unknown = [t for t in range(cine.n_frames) if not math.isfinite(volumes[t])]
+    if unknown:
+        reasons = "; ".join(dict.fromkeys(cine.reasons[t] for t in unknown))
+        return Beats((), None, math.nan, f"{len(unknown)} of {cine.n_frames} stacks: {reasons}")
+    extremes = ed_es(volumes)
+    if extremes is None:
+        return Beats((), None, math.nan, "no two stacks with different LV volumes")
+    return Beats((extremes,), None, math.nan)
 
 
 def over_beats(values: Sequence[float], method: str, why: str) -> Index:

@@ -186,6 +186,25 @@ def spacing_without_unit(
     return None, (f"spacing unknown: the header has no unit and {row:g} x {col:g}",)
 
 
+def slice_spacing(size: float, mm_per_unit: float | None) -> float | None:
+    """Distance between slices in mm as a header states it; None where it does not.
+
+    Exactly 1.0 is what writers put on a third axis that they know nothing of, whatever the unit:
+    the slices of a heart lie 5 to 10 mm apart, and volumes would be that much too small.
+
+    Args:
+        size: Number stored for the third axis.
+        mm_per_unit: Length of its unit; None = unknown.
+
+    Examples:
+        >>> slice_spacing(0.01, 1e3), slice_spacing(1.0, 1.0), slice_spacing(8.0, None)
+        (10.0, None, None)
+    """
+    if mm_per_unit is None or not positive(size) or size == 1.0:
+        return None
+    return size * mm_per_unit
+
+
 def positive(*numbers: float) -> bool:
     """Whether all are finite and above zero."""
     return all(math.isfinite(number) and number > 0 for number in numbers)

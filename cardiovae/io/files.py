@@ -75,6 +75,7 @@ def load_sequence(
     spacing_mm: tuple[float, float] | None = None,
     frame_time_ms: float | None = None,
     view: str | None = None,
+    slice_mm: float | None = None,
 ) -> EchoSequence:
     """The label map sequence in a file; see `open_sequence`, which also keeps its header.
 
@@ -82,7 +83,12 @@ def load_sequence(
         CardiovaeError: See `open_sequence`.
     """
     sequence, _ = open_sequence(
-        path, labels=labels, spacing_mm=spacing_mm, frame_time_ms=frame_time_ms, view=view
+        path,
+        labels=labels,
+        spacing_mm=spacing_mm,
+        frame_time_ms=frame_time_ms,
+        view=view,
+        slice_mm=slice_mm,
     )
     return sequence
 
@@ -94,6 +100,7 @@ def open_sequence(
     spacing_mm: tuple[float, float] | None = None,
     frame_time_ms: float | None = None,
     view: str | None = None,
+    slice_mm: float | None = None,
 ) -> tuple[EchoSequence, LabelFile]:
     """The label map sequence in a file, and what it takes to write another like it.
 
@@ -113,13 +120,14 @@ def open_sequence(
             file that CAMUS puts beside it.
         view: "A2C", "A4C" or "SAX"; None takes what the file name states, else "SAX" where a right
             ventricle is annotated.
+        slice_mm: Distance between slices in mm, for stacks alone; None takes that of the header.
 
     Raises:
         FileError: The file is absent, damaged, of unknown format, or of a shape that is no
             label map sequence.
         LabelError: Values that are no labels, or not those of the scheme.
         ConfigError: `labels` describes no scheme.
-        CardiovaeError: A spacing, frame time or view that cannot be.
+        CardiovaeError: A spacing, frame time, view or slice distance that cannot be.
     """
     path = Path(path)
     scheme = label_scheme(labels) if isinstance(labels, str) else labels
@@ -136,13 +144,17 @@ def open_sequence(
         mapped = scheme.to_labels(values)
     except LabelError as error:
         raise LabelError(f"{path}: {error}") from error
+    view = view if view is not None else view_from_name(path.name)
+    if slice_mm is None and (view == SAX or (view is None and Label.RV in scheme.structures)):
+        slice_mm = formats.slice_mm(template)
     sequence = EchoSequence(
         mapped,
         spacing_mm if spacing_mm is not None else template.spacing_mm,
         structures=scheme.structures,
         frame_time_ms=frame_time_ms,
-        view=view if view is not None else view_from_name(path.name),
+        view=view,
         source=str(path),
+        slice_mm=slice_mm,
     )
     return sequence, LabelFile(path, scheme, template)
 
@@ -215,7 +227,9 @@ def save_labels_as(
     """
     path = Path(path)
     values = scheme.to_values(sequence.labels)
-    template = formats.new_template(path, values, sequence.spacing_mm, sequence.frame_time_ms)
+    template = formats.new_template(
+        path, values, sequence.spacing_mm, sequence.frame_time_ms, sequence.slice_mm
+    )
     formats.write_labels(path, values, template, overwrite=overwrite)
 
 

@@ -105,6 +105,7 @@ def new_template(
     values: NDArray[np.uint8],
     spacing_mm: tuple[float, float] | None,
     frame_time_ms: float | None,
+    slice_mm: float | None = None,
 ) -> Template:
     """The template of a new file at `path`, of the format that its suffix names.
 
@@ -113,6 +114,8 @@ def new_template(
         values: Label values, shape (H, W, T).
         spacing_mm: (row, col); None = unknown. PNG cannot hold it.
         frame_time_ms: Time between frames in ms; None = unknown. NIfTI and `.npz` can hold it.
+        slice_mm: Distance between slices in mm; None = unknown, or no slices. NIfTI and MetaImage
+            can hold it.
 
     Raises:
         FileError: The format is not written, or cannot hold so many frames.
@@ -120,9 +123,9 @@ def new_template(
     h, w, t = values.shape
     match suffix(path):
         case ".nii" | ".nii.gz":
-            return nifti.new_template((h, w, t), spacing_mm, frame_time_ms)
+            return nifti.new_template((h, w, t), spacing_mm, frame_time_ms, slice_mm)
         case ".mha" | ".mhd":
-            return metaimage.new_template((h, w, t), spacing_mm)
+            return metaimage.new_template((h, w, t), spacing_mm, slice_mm)
         case ".npz":
             return arrays.new_template(values, spacing_mm, frame_time_ms)
         case ".png" | "":
@@ -189,6 +192,15 @@ def kind(template: Template) -> str:
             return "dicom"
         case VideoTemplate():
             return "video"
+
+
+def slice_mm(template: Template) -> float | None:
+    """Distance between slices in mm, should the frames be slices; None = unknown."""
+    match template:
+        case NiftiTemplate() | MetaImageTemplate():
+            return template.slice_mm
+        case _:
+            return None
 
 
 def planar(template: Template) -> tuple[int, int, int]:

@@ -32,6 +32,7 @@ from cardiovae.io.metaimage_header import (
     is_true,
     parse_header,
     pixel_bytes,
+    slice_mm,
     spacing_mm,
     stored_dtype,
     stored_shape,
@@ -52,6 +53,7 @@ class MetaImageTemplate:
         spacing_mm: (row, col), that is spacing along (Y, X); None = unknown.
         frame_time_ms: Always None: the format has no field for time.
         notes: What a reader of the figures should know about the spacing.
+        slice_mm: Distance between slices in mm, should its frames be slices; None = unknown.
     """
 
     fields: Fields
@@ -61,18 +63,23 @@ class MetaImageTemplate:
     spacing_mm: tuple[float, float] | None
     frame_time_ms: float | None
     notes: tuple[str, ...]
+    slice_mm: float | None = None
 
 
 def new_template(
-    shape: tuple[int, int, int], spacing_mm: tuple[float, float] | None
+    shape: tuple[int, int, int],
+    spacing_mm: tuple[float, float] | None,
+    slice_mm: float | None = None,
 ) -> MetaImageTemplate:
     """The template of a compressed file of uint8 for label maps that come from another format.
 
-    Without spacing the header has none, which reads as unknown. A frame time has no place in it.
+    Without spacing the header has none, which reads as unknown; there is no place for a distance
+    between slices then, either. A frame time has no place in it.
 
     Args:
         shape: (H, W, T).
         spacing_mm: (row, col); None = unknown.
+        slice_mm: Distance between slices in mm; None = unknown, or no slices.
     """
     h, w, t = shape
     fields = [
@@ -87,9 +94,10 @@ def new_template(
     ]
     if spacing_mm is not None:
         row, col = spacing_mm
-        fields.insert(5, ("ElementSpacing", f"{col!r} {row!r} 1"))
+        fields.insert(5, ("ElementSpacing", f"{col!r} {row!r} {slice_mm or 1!r}"))
     dtype: np.dtype[np.generic] = np.dtype(np.uint8)
-    return MetaImageTemplate(tuple(fields), (w, h, t), dtype, True, spacing_mm, None, ())
+    apart = None if spacing_mm is None else slice_mm
+    return MetaImageTemplate(tuple(fields), (w, h, t), dtype, True, spacing_mm, None, (), apart)
 
 
 def read(path: Path) -> tuple[NDArray[np.uint8], MetaImageTemplate]:
@@ -111,7 +119,8 @@ def read(path: Path) -> tuple[NDArray[np.uint8], MetaImageTemplate]:
     values = whole_labels(stored, path)
     spacing, notes = spacing_mm(stated)
     compressed = is_true(stated, "CompressedData")
-    return values, MetaImageTemplate(fields, shape, dtype, compressed, spacing, None, notes)
+    apart = slice_mm(stated, shape, spacing)
+    return values, MetaImageTemplate(fields, shape, dtype, compressed, spacing, None, notes, apart)
 
 
 def write_labels(

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from cardiovae.errors import FileError
-from cardiovae.io.content import file_bytes, positive, spacing_without_unit
+from cardiovae.io.content import file_bytes, positive, slice_spacing, spacing_without_unit
 from cardiovae.io.limits import MAX_HEADER_BYTES, ZLIB_OR_GZIP
 
 Fields = tuple[tuple[str, str], ...]
@@ -121,7 +121,7 @@ def spacing_mm(
 
     The format names no unit; `spacing_without_unit` decides. The sign of a spacing is no length.
     """
-    text = stated.get("ElementSpacing", stated.get("ElementSize", "missing"))
+    text = _spacing_text(stated)
     try:
         col, row = (abs(float(number)) for number in text.split()[:2])
     except ValueError:
@@ -129,6 +129,30 @@ def spacing_mm(
     if not positive(row, col):
         return None, (f"spacing unknown: the header has ElementSpacing {text}",)
     return spacing_without_unit(row, col)
+
+
+def slice_mm(
+    stated: dict[str, str], shape: tuple[int, ...], plane: tuple[float, float] | None
+) -> float | None:
+    """Distance between slices in mm, should the third of three axes be slices; None = unknown.
+
+    Args:
+        stated: The header.
+        shape: As stored.
+        plane: The spacing that it was found to have in the plane, whose unit it shares.
+    """
+    sizes = _spacing_text(stated).split()
+    if len(shape) != 3 or len(sizes) != 3:
+        return None
+    try:
+        size = abs(float(sizes[2]))
+    except ValueError:
+        return None
+    return slice_spacing(size, None if plane is None else 1.0)
+
+
+def _spacing_text(stated: dict[str, str]) -> str:
+    return stated.get("ElementSpacing", stated.get("ElementSize", "missing"))
 
 
 def pixel_bytes(path: Path, stated: dict[str, str], rest: bytes, expected: int) -> bytes:

@@ -6,7 +6,8 @@ keep the transducer at Y = 0 while their affines run in the negative direction (
 turned after its affine would have the apex at the bottom. The affine is carried, never applied.
 
 **Time.** The third axis of an (X, Y, T) file is spatial to NIfTI: its pixel size (1.0, or the 1.54
-of CAMUS) is no time between frames and is never read as one. Only a fourth axis whose unit the
+of CAMUS) is no time between frames and is never read as one; in a stack of slices it is the
+distance between them. Only a fourth axis whose unit the
 header declares as seconds, milliseconds or microseconds gives a frame time.
 
 **Writing.** The bytes before the pixels (header and extensions: affine, codes, units, zooms,
@@ -37,6 +38,7 @@ from cardiovae.io.nifti_header import (
     parse_header,
     pixel_offset,
     scaling,
+    slice_mm,
     spacing_mm,
     stored_dtype,
     stored_shape,
@@ -71,6 +73,7 @@ class NiftiTemplate:
         spacing_mm: (row, col), that is pixel size along (Y, X); None = unknown.
         frame_time_ms: Time between frames in ms; None = unknown.
         notes: What a reader of the figures should know about spacing and time.
+        slice_mm: Distance between slices in mm, should its frames be slices; None = unknown.
     """
 
     prefix: bytes
@@ -81,12 +84,14 @@ class NiftiTemplate:
     spacing_mm: tuple[float, float] | None
     frame_time_ms: float | None
     notes: tuple[str, ...]
+    slice_mm: float | None = None
 
 
 def new_template(
     shape: tuple[int, int, int],
     spacing_mm: tuple[float, float] | None,
     frame_time_ms: float | None,
+    slice_mm: float | None = None,
 ) -> NiftiTemplate:
     """The template of a NIfTI-1 file of uint8 for label maps that come from another format.
 
@@ -98,6 +103,7 @@ def new_template(
         shape: (H, W, T).
         spacing_mm: (row, col); None = unknown.
         frame_time_ms: Time between frames in ms; None = unknown.
+        slice_mm: Distance between slices in mm; None = unknown, or no slices.
     """
     from nibabel.nifti1 import header_dtype
 
@@ -108,12 +114,12 @@ def new_template(
     header["sizeof_hdr"], header["magic"], header["vox_offset"] = 348, b"n+1", 352
     header["datatype"], header["bitpix"], header["scl_slope"] = _UINT8, 8, 1.0
     header["dim"] = (len(stored), *stored, *[1] * (7 - len(stored)))
-    header["pixdim"] = (1.0, col, row, 1.0, frame_time_ms or 1.0, 1.0, 1.0, 1.0)
-    units = (_MILLIMETER if spacing_mm else 0) + (_MILLISECOND if frame_time_ms else 0)
+    header["pixdim"] = (1.0, col, row, slice_mm or 1.0, frame_time_ms or 1.0, 1.0, 1.0, 1.0)
+    units = (_MILLIMETER if spacing_mm or slice_mm else 0) + (_MILLISECOND if frame_time_ms else 0)
     header["xyzt_units"] = units
     prefix = header.tobytes() + bytes(4)  # four zero bytes: no extension follows
     dtype: Number = np.dtype(np.uint8)
-    return NiftiTemplate(prefix, stored, dtype, 1.0, 0.0, spacing_mm, frame_time_ms, ())
+    return NiftiTemplate(prefix, stored, dtype, 1.0, 0.0, spacing_mm, frame_time_ms, (), slice_mm)
 
 
 def read(path: Path) -> tuple[NDArray[np.uint8], NiftiTemplate]:
@@ -135,7 +141,8 @@ def read(path: Path) -> tuple[NDArray[np.uint8], NiftiTemplate]:
     spacing, space_notes = spacing_mm(header)
     step, time_notes = frame_time_ms(header, shape)
     notes = space_notes + time_notes
-    return values, NiftiTemplate(prefix, shape, dtype, slope, inter, spacing, step, notes)
+    apart = slice_mm(header, shape, spacing)
+    return values, NiftiTemplate(prefix, shape, dtype, slope, inter, spacing, step, notes, apart)
 
 
 def read_map(path: Path) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardiovae.errors import FileError
-from cardiovae.io.content import positive, spacing_without_unit
+from cardiovae.io.content import positive, slice_spacing, spacing_without_unit
 from cardiovae.io.limits import MAX_HEADER_BYTES
 
 Number = np.dtype[np.generic]
@@ -168,6 +168,25 @@ def spacing_in_unit(
     if row * scale == col * scale == 1.0:
         return (1.0, 1.0), ("spacing 1 x 1 mm as the header says; many writers put it unasked",)
     return (row * scale, col * scale), ()
+
+
+def slice_mm(
+    header: NDArray[Any], shape: tuple[int, ...], plane: tuple[float, float] | None
+) -> float | None:
+    """Distance between slices in mm, should the third of three axes be slices; None = unknown.
+
+    All three axes have one unit: where the header names none, it is that of the plane.
+
+    Args:
+        header: The header.
+        shape: As stored.
+        plane: The spacing that it was found to have in the plane.
+    """
+    if len(shape) != 3:
+        return None
+    stated = _MM_PER_UNIT.get(int(header["xyzt_units"]) & _SPACE_BITS)
+    scale = stated if stated is not None or plane is None else 1.0
+    return slice_spacing(abs(float(str(header["pixdim"][3]))), scale)
 
 
 def frame_time_ms(

@@ -135,7 +135,7 @@ def draw_stack(
     depths: Values = first + step * np.arange(n_slices, dtype=np.float64)
     labels = np.stack([_slice(parameters, float(d), spacing, shape) for d in depths], axis=2)
     return Stack(
-        EchoSequence(labels, spacing, SHORT_AXIS, view=SAX, source="phantom"),
+        EchoSequence(labels, spacing, SHORT_AXIS, view=SAX, source="phantom", slice_mm=step),
         (depths / parameters.epi_length_mm).clip(0, 1),
         depths,
         step,

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cardiovae.report import indices_text as text
+from cardiovae.sequence import SAX
 
 Record = Mapping[str, Any]
 SIDES = ("before", "after")
+STACK = "Slices of one instant, not known to be ED or ES. There are no normal ranges for it."
 NOT_MISSED = frozenset({"the body surface area is unknown", "the frame time is unknown"})
 """Reasons that need no word: what takes them is not shown."""
 
@@ -25,6 +27,7 @@ class Clinic:
         notes: What should be known of numbers, and the indices it is about.
         missing: Why something could not be measured, and what.
         sources: Where the normal ranges come from.
+        stack: Whether it is a stack of short-axis slices.
     """
 
     parts: Sequence[Mapping[str, Any]]
@@ -33,6 +36,7 @@ class Clinic:
     notes: Sequence[tuple[str, str]]
     missing: Sequence[tuple[str, str]]
     sources: Sequence[str]
+    stack: bool
 
 
 def clinic_view(record: Record) -> Clinic | None:
@@ -40,15 +44,17 @@ def clinic_view(record: Record) -> Clinic | None:
     found = record.get("indices")
     if not found:
         return None
-    sides = [{**found[side], "views": [record["view"]]} for side in SIDES]
+    sides = [{**found[side], "views": [{"view": record["view"]}]} for side in SIDES]
     both = {"sides": sides}
+    stack = record["view"] == SAX
     return Clinic(
         text.parts(both),
-        " ".join(_instants(side, found[side]["beats"]) for side in SIDES),
-        _who(found),
+        "" if stack else " ".join(_instants(side, found[side]["beats"]) for side in SIDES),
+        STACK if stack else _who(found),
         text.notes(both),
         [(f"{side}: {why}", about) for side, why, about in _missing(sides)],
         text.sources(both),
+        stack,
     )
 
 

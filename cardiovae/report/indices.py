@@ -25,7 +25,6 @@ INDEX = "index.html"
 FEWEST = 3
 """Frames that make a curve."""
 CURVE, STRAIN = Frame(700, 230, right=64), Frame(360, 230, left=50, right=14)
-LISTED = ("edv_ml", "esv_ml", "ef_percent", "gls_percent", "mass_area_length_g", "la_volume_ml")
 
 
 def write_pages(folder: Path, record: Record, *, overwrite: bool = False) -> None:
@@ -82,6 +81,7 @@ def patient_page(patient: Record, record: Record) -> str:
             patient=patient,
             last=last,
             compared=len(patient["sides"]) > 1,
+            stack=text.of_stacks(last),
             headline=text.patient_headline(patient),
             poor=text.out_of_range(patient),
             tiles=text.tiles(patient),
@@ -104,6 +104,7 @@ def index_page(record: Record, names: Mapping[str, str]) -> str:
         names: File name of the page of each patient.
     """
     rows = []
+    listed = text.listed(record)
     for patient in record["patients"]:
         for side in patient["sides"]:
             values = text.by_name(side)
@@ -115,7 +116,7 @@ def index_page(record: Record, names: Mapping[str, str]) -> str:
                     "cells": [
                         (text.plain_value(values[n]), text.FLAGS[values[n]["flag"]],
                          text.flag_text(values[n]))
-                        for n in LISTED
+                        for n in listed
                     ],
                 }
             )  # fmt: skip
@@ -126,7 +127,7 @@ def index_page(record: Record, names: Mapping[str, str]) -> str:
             record=record,
             title=Path(record["inputs"][0]).name or record["inputs"][0],
             headline=text.headline(record),
-            headings=[INDICES[name].title for name in LISTED],
+            headings=[INDICES[name].title for name in listed],
             rows=rows,
             compared=any(len(p["sides"]) > 1 for p in record["patients"]),
             palette=palette,

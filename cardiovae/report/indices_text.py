@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cardiovae.indices.names import INDICES
+from cardiovae.indices.names import INDICES, NO_NEWS
 from cardiovae.report.evaluation_text import NONE
 from cardiovae.report.headline import Tile
 from cardiovae.report.wording import count, is_number
+from cardiovae.sequence import SAX
 
 Record = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -17,7 +18,14 @@ UNITS = {
     "l/min": "l/min", "mm2": "cm²",
 }  # fmt: skip
 MM2_PER_CM2 = 100.0
-TILES = ("ef_percent", "edv_ml", "esv_ml", "gls_percent", "la_volume_ml")
+TILES = (
+    "ef_percent", "edv_ml", "esv_ml", "gls_percent", "la_volume_ml", "rv_ef_percent",
+    "lv_volume_ml", "rv_volume_ml", "mass_disks_g",
+)  # fmt: skip
+LISTED = ("edv_ml", "esv_ml", "ef_percent", "gls_percent", "mass_area_length_g", "la_volume_ml")
+STACK_LISTED = (
+    "edv_ml", "esv_ml", "ef_percent", "rv_edv_ml", "rv_esv_ml", "rv_ef_percent", "mass_disks_g",
+)  # fmt: skip
 FLAGS = {
     "normal": "fine", "mildly abnormal": "mild", "moderately abnormal": "moderate",
     "severely abnormal": "severe", "outside": "mild", "unknown": "",
@@ -81,6 +89,23 @@ def headline(record: Record) -> str:
     return text + "."
 
 
+def of_stacks(side: Record) -> bool:
+    """Whether a side was measured in stacks of short-axis slices."""
+    return bool(side["views"][0]["view"] == SAX)
+
+
+def listed(record: Record, apical: Sequence[str] = LISTED) -> list[str]:
+    """The indices that a list of hearts has as columns.
+
+    Args:
+        record: Content of `indices.json`.
+        apical: Those of hearts in apical views.
+    """
+    kinds = {of_stacks(side) for patient in record["patients"] for side in patient["sides"]}
+    names = [*(apical if False in kinds else ()), *(STACK_LISTED if True in kinds else ())]
+    return list(dict.fromkeys(names))
+
+
 def by_name(side: Record) -> dict[str, Row]:
     """The indices of a side by their names."""
     return {row["index"]: row for row in side["indices"]}
@@ -99,7 +124,8 @@ def patient_headline(patient: Record) -> str:
     out = [row for row in judged if row["flag"] != "normal"]
     if judged:
         return f"{text}; {len(out)} of {len(judged)} judged indices out of the normal range."
-    unknown = next((r["reason"] for r in rows.values() if r["reason"] == "the sex is unknown"), "")
+    why = ("the sex is unknown", "the ranges are for")
+    unknown = next((r["reason"] for r in rows.values() if r["reason"].startswith(why)), "")
     return f"{text}; nothing is judged{': ' + unknown if unknown else ''}."
 
 
@@ -163,7 +189,7 @@ def missing(patient: Record) -> list[tuple[str, str]]:
     """
     reasons: dict[str, list[str]] = {}
     for row in patient["sides"][-1]["indices"]:
-        if not is_number(row["value"]) and not row["reason"].startswith("no A"):
+        if not is_number(row["value"]) and not row["reason"].startswith(NO_NEWS):
             reasons.setdefault(row["reason"], []).append(INDICES[row["index"]].title)
     return [(reason, ", ".join(titles)) for reason, titles in reasons.items()]
 
