@@ -179,7 +179,9 @@ def _show(found: Exploration, output: Path, screen: Screen) -> None:
     """Say what was found in a few lines."""
     share = found.samples.share
     kind = "dimensions that follow attributes" if found.regularized else "principal components"
-    screen.say(f"{len(found.walks)} axes ({kind}, and the instant where the prior reads it)")
+    screen.say(
+        f"{len(found.walks)} axes ({kind}, and what the neuron of the prior reads, if it has one)"
+    )
     screen.say(
         f"{100 * share.value:.1f} % of {found.settings.n_samples} draws of the density are valid "
         f"under '{found.settings.judge.name}' (95 % interval {100 * share.low:.1f} to "

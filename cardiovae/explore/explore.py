@@ -118,7 +118,7 @@ def explore(
     shape = prior.codes.shape[0], prior.codes.shape[1]
     return Exploration(
         settings, prior.identity(), shape, regularized, walks, planes, population, found, maps,
-        films, changes, samples,
+        films, changes, samples, prior.structures,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from cardiovae.explore.directions import Direction
 from cardiovae.explore.hearts import Hearts
 from cardiovae.explore.population import Population
 from cardiovae.intervals.bootstrap import Interval
+from cardiovae.labels import STRUCTURES, Label
 
 Array = NDArray[np.float64]
 
@@ -121,6 +122,7 @@ class Exploration:
         films: Between pairs of codes.
         changes: Directions, each applied to the mean heart and to masks.
         samples: Draws of the density.
+        structures: Those of the hearts that the prior knows.
     """
 
     settings: Settings
@@ -135,3 +137,4 @@ class Exploration:
     films: tuple[Film, ...]
     changes: tuple[Change, ...]
     samples: Samples
+    structures: tuple[Label, ...] = STRUCTURES

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cardiovae.attributes import ATTRIBUTES, UNITS
+from cardiovae.attributes import ATTRIBUTES, ON_SLICES, UNITS
 from cardiovae.bank import GRID_MM
 from cardiovae.explore.found import STRENGTHS, Exploration
 from cardiovae.explore.hearts import Hearts
 from cardiovae.explore.population import Population
+from cardiovae.labels import Label
+
+Names = Sequence[str]
 
 DIGITS = 6  # significant; the page shows four
 
@@ -23,6 +26,7 @@ def exploration_record(found: Exploration, version: str) -> dict[str, Any]:
     settings = found.settings
     n_codes, n_dims = found.n_training
     share = found.samples.share
+    names = ON_SLICES if Label.RV in found.structures else ATTRIBUTES
     return {
         "cardiovae": version,
         "prior": found.prior,
@@ -34,7 +38,8 @@ def exploration_record(found: Exploration, version: str) -> dict[str, Any]:
         "n_decoded": len(found.population.codes),
         "regularized": found.regularized,
         "spacing_mm": GRID_MM,
-        "units": dict(UNITS),
+        "structures": [s.name for s in found.structures],
+        "units": {name: UNITS[name] for name in names},
         "walks": [
             {
                 "name": w.axis.name,
@@ -42,7 +47,7 @@ def exploration_record(found: Exploration, version: str) -> dict[str, Any]:
                 "attribute": w.axis.attribute,
                 "spearman": _number(w.axis.spearman),
                 "positions": _numbers(w.positions),
-                "hearts": _hearts(w.hearts),
+                "hearts": _hearts(w.hearts, names),
             }
             for w in found.walks
         ],
@@ -50,7 +55,7 @@ def exploration_record(found: Exploration, version: str) -> dict[str, Any]:
             {
                 "names": [axis.name for axis in p.axes],
                 "positions": [_numbers(positions) for positions in p.positions],
-                "hearts": _hearts(p.hearts),
+                "hearts": _hearts(p.hearts, names),
             }
             for p in found.planes
         ],
@@ -58,8 +63,8 @@ def exploration_record(found: Exploration, version: str) -> dict[str, Any]:
             {
                 "start": f.start,
                 "end": f.end,
-                "linear": _hearts(f.linear),
-                "spherical": _hearts(f.spherical),
+                "linear": _hearts(f.linear, names),
+                "spherical": _hearts(f.spherical, names),
             }
             for f in found.films
         ],
@@ -72,14 +77,14 @@ def exploration_record(found: Exploration, version: str) -> dict[str, Any]:
                 "sign": c.direction.sign,
                 "base": c.base,
                 "strengths": list(STRENGTHS),
-                "hearts": _hearts(c.hearts),
+                "hearts": _hearts(c.hearts, names),
             }
             for c in found.changes
         ],
         "samples": {
             "n": len(found.samples.hearts.codes),
             "valid": {name: _number(getattr(share, name)) for name in ("value", "low", "high")},
-            "hearts": _hearts(found.samples.hearts),
+            "hearts": _hearts(found.samples.hearts, names),
         },
         "maps": [
             {
@@ -91,8 +96,8 @@ def exploration_record(found: Exploration, version: str) -> dict[str, Any]:
             for m in found.maps
         ],
         "populations": {
-            "training": _population(found.population),
-            "masks": None if found.masks is None else _population(found.masks),
+            "training": _population(found.population, names),
+            "masks": None if found.masks is None else _population(found.masks, names),
         },
     }
 
@@ -111,24 +116,26 @@ def label_maps(found: Exploration) -> dict[str, NDArray[np.uint8]]:
     return maps | {"samples": found.samples.hearts.labels}
 
 
-def _hearts(hearts: Hearts) -> dict[str, Any]:
-    columns = zip(ATTRIBUTES, hearts.attributes.T, strict=True)
+def _hearts(hearts: Hearts, names: Names) -> dict[str, Any]:
     return {
-        "attributes": {name: _numbers(values) for name, values in columns},
+        "attributes": _attributes(hearts.attributes, names),
         "failed": [list(names) for names in hearts.failed],
     }
 
 
-def _population(population: Population) -> dict[str, Any]:
-    columns = zip(ATTRIBUTES, population.attributes.T, strict=True)
+def _population(population: Population, names: Names) -> dict[str, Any]:
     return {
         "names": list(population.names),
         "views": list(population.views),
         "instants": _numbers(population.instants),
         "ef_percent": _numbers(population.ef_percent),
-        "attributes": {name: _numbers(values) for name, values in columns},
+        "attributes": _attributes(population.attributes, names),
         "valid": population.valid.tolist(),
     }
+
+
+def _attributes(values: NDArray[np.float64], names: Names) -> dict[str, list[float | None]]:
+    return {name: _numbers(values[:, ATTRIBUTES.index(name)]) for name in names}
 
 
 def _numbers(values: Iterable[float]) -> list[float | None]:

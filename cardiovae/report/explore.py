@@ -11,7 +11,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from cardiovae.io.atomic import write_bytes, write_text
-from cardiovae.labels import STRUCTURES
 from cardiovae.report import palette
 from cardiovae.report.explore_figures import figure_files, heart_rows
 from cardiovae.report.explore_maps import TITLES, colorings
@@ -20,6 +19,7 @@ from cardiovae.report.explore_text import (
     film_title,
     lead,
     sample_text,
+    shown_structures,
     tiles,
 )
 from cardiovae.report.pictures import Viewport, data_uri, label_png, viewport
@@ -77,7 +77,7 @@ def exploration_page(record: Record, maps: Maps) -> str:
         data=page_data(record, maps, views),
         film_title=film_title,
         palette=palette,
-        structures=[(s.name, palette.STRUCTURE_COLORS[s]) for s in STRUCTURES],
+        structures=[(s.name, palette.STRUCTURE_COLORS[s]) for s in shown_structures(record)],
     )
 
 

@@ -11,9 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cardiovae.labels import STRUCTURES
 from cardiovae.report.explore_maps import map_picture
-from cardiovae.report.explore_text import axis_title, caption, change_text, film_title, followed
+from cardiovae.report.explore_text import (
+    axis_title,
+    caption,
+    change_text,
+    film_title,
+    followed,
+    shown_structures,
+)
 from cardiovae.report.palette import FAIL, INK, MUTED, PASS
 from cardiovae.report.pictures import Viewport, legend, smooth_heart, viewport
 
@@ -111,7 +117,7 @@ def rows_picture(record: Record, rows: Sequence[Row], maps: Maps) -> bytes:
     for row, height in zip(rows, heights, strict=True):
         _draw_row(page, row, maps[row.name], view, top)
         top += height
-    legend(page, STRUCTURES, page.height - 50)
+    legend(page, shown_structures(record), page.height - 50)
     return _png(page)
 
 

@@ -37,9 +37,11 @@ class Coloring:
 def colorings(record: Record) -> list[Coloring]:
     """What can color a map: ejection fraction, instant, view and each attribute, where known."""
     training, masks = record["populations"]["training"], record["populations"]["masks"]
+    slices = "RV" in record["structures"]
+    told = "Position, base 0 to apex 1" if slices else "Instant, ED 0 to ES 1"
     found = [
         _coloring(EF, "Ejection fraction", "%", training, masks),
-        _coloring(INSTANT, "Instant, ED 0 to ES 1", "", training, masks),
+        _coloring(INSTANT, told, "", training, masks),
         _coloring("views", "View", "", training, masks),
     ]
     for name, unit in record["units"].items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cardiovae.labels import Label
 from cardiovae.report.headline import Tile
 from cardiovae.report.wording import is_number, readable, unit_text
 
@@ -12,6 +13,11 @@ Record = Mapping[str, Any]
 
 DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+
+
+def shown_structures(record: Record) -> tuple[Label, ...]:
+    """The structures of the hearts that the prior knows."""
+    return tuple(Label[name] for name in record["structures"])
 
 
 def axis_title(name: str) -> str:
@@ -75,8 +81,9 @@ def tiles(record: Record) -> list[Tile]:
 
 def followed(walk: Record) -> str:
     """What is measured along an axis, and how closely positions follow it."""
-    if walk["name"] == "instant":
-        what = "rank correlation of what the neuron reads with the known instants"
+    if walk["name"] in ("instant", "slice position"):
+        known = "instants" if walk["name"] == "instant" else "positions"
+        what = f"rank correlation of what the neuron reads with the known {known}"
         tail = "; LV area below"
     elif walk["attribute"] is None:
         return "principal component of the training codes"
