@@ -38,7 +38,6 @@ def coded(codes, broken=(), trust=LEAST_TRUST):
         np.ones_like(codes),
         np.ones(n),
         np.where(flags, trust, 1.0),
-        np.zeros(n, bool),
         codes,
     )
 

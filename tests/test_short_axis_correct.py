@@ -212,3 +212,27 @@ def test_the_demo_draws_a_stack(capsys, tmp_path):
     assert done.code == 0, done.err
     assert "slices, as a network might segment it" in done.out
     assert "--labels acdc" in done.out
+
+
+def test_pipelines_of_monai_and_nnunet_correct_stacks_alike(prior, bank):
+    from monai.data.meta_tensor import MetaTensor
+
+    from cardiovae.monai import AnatomicalPlausibilityMetric, CorrectSegmentation
+    from cardiovae.nnunet import correct_segmentation
+
+    broken = damaged(1)
+    expected = correct_sequence(broken, prior, bank, CorrectConfig()).sequence
+    values = ACDC.to_values(broken.labels)
+    affine = np.diag([SPACING[1], SPACING[0], 8.0, 1.0])
+    image = MetaTensor(np.swapaxes(values, 0, 1)[None].copy(), affine=affine)
+    found = CorrectSegmentation(labels="acdc")(image)
+    np.testing.assert_array_equal(
+        np.swapaxes(np.asarray(found[0]), 0, 1), ACDC.to_values(expected.labels)
+    )
+    judge = AnatomicalPlausibilityMetric("acdc", labels="acdc")
+    judge([found])
+    assert float(judge.aggregate()) == 1.0
+
+    slices = np.moveaxis(values, 2, 0)
+    hooked = correct_segmentation(slices, labels="acdc", spacing_mm=SPACING)
+    np.testing.assert_array_equal(np.moveaxis(hooked, 0, 2), ACDC.to_values(expected.labels))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from functools import cache
 
+import nibabel as nib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,13 +13,14 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from cardiovae.errors import ModelError
-from cardiovae.labels import SHORT_AXIS, STRUCTURES, Label
+from cardiovae.labels import ACDC, SHORT_AXIS, STRUCTURES, Label
 from cardiovae.phantom.heart import draw_heart, draw_parameters
 from cardiovae.phantom.short_axis import draw_stack, draw_stack_parameters
 from cardiovae.prior.augment import AugmentConfig, draw_batch
 from cardiovae.prior.codec import compose, measured_distances, to_canvas
 from cardiovae.prior.cohort import DataConfig, draw_stacks
 from cardiovae.prior.grid import CANVAS_SHAPE, place
+from cardiovae.prior.run import train_prior
 from cardiovae.prior.shapes import build_shapes, slice_positions, upright
 from cardiovae.sequence import EchoSequence
 
@@ -154,3 +156,33 @@ def test_a_batch_of_damaged_slices_has_the_whole_heart_as_its_target():
     assert float((batch.inputs[:, 3] - batch.target[:, 3]).abs().sum()) > 0  # some RV is damaged
     np.testing.assert_allclose(batch.target.sum(1).numpy(), 1.0, atol=1e-5)
     assert (batch.inputs[:, 6] == 1).all()  # the RV counts as the annotated neighbor
+
+
+def test_a_prior_of_ones_own_stacks_knows_whose_hearts_it_knows(tmp_path):
+    """Files as those of ACDC, an ED and an ES stack of each patient; a few steps say nothing."""
+    for number in range(1, 5):
+        for phase, name in (("ED", "frame01"), ("ES", "frame12")):
+            parameters = draw_stack_parameters(np.random.default_rng(number), phase=phase)
+            drawn = draw_stack(parameters, spacing_mm=(2.0, 2.0), slice_mm=25.0).sequence
+            values = np.swapaxes(ACDC.to_values(drawn.labels), 0, 1)
+            path = tmp_path / "masks" / f"patient{number:03d}_{name}_gt.nii.gz"
+            path.parent.mkdir(exist_ok=True)
+            image = nib.Nifti1Image(values, np.diag([2.0, 2.0, 25.0, 1.0]))
+            image.header.set_xyzt_units("mm")
+            nib.save(image, path)
+    split = tmp_path / "split.csv"
+    split.write_text("patient,split\npatient001,train\npatient002,train\npatient003,val\n")
+    prior = train_prior(
+        "tiny",
+        str(tmp_path / "masks"),
+        tmp_path / "prior",
+        overrides=[
+            "data.labels=acdc", f"data.split={split}", "train.model=constrained",
+            "train.n_steps=2", "train.batch_size=4",
+        ],
+    )  # fmt: skip
+    assert prior.structures == SHORT_AXIS
+    assert not prior.beats
+    assert set(np.unique(prior.instants)) >= {0.0, 1.0}
+    assert prior.provenance["structures"] == ["lv", "myo", "rv"]
+    assert "right ventricle" in (tmp_path / "prior" / "MODEL_CARD.md").read_text()

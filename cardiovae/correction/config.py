@@ -45,6 +45,9 @@ class BlendConfig:
 
 
 STACK_CRITERIA = "acdc"
+# Of drawn stacks (benchmarks/short_axis.py with another seed): slices are coarser than frames, and
+# what one slice shows nearby is truer than what its neighbors let expect.
+STACK_BLEND = BlendConfig(sound_mm=1.5, broken_mm=4.0, margin_mm=2.0)
 METHODS = ("none", "posterior", "crisp", "both")
 
 
@@ -124,7 +127,8 @@ class CorrectConfig:
         """The settings for one sequence: for a stack those of apical views make way.
 
         Slices are judged by `STACK_CRITERIA`, or by the set in use where that is one for slices;
-        they are no frames of a motion, so nothing temporal is asked.
+        they are no frames of a motion, so nothing temporal is asked. The blending is `STACK_BLEND`
+        unless another is set.
         """
         if not sequence.is_stack:
             return self
@@ -135,6 +139,7 @@ class CorrectConfig:
             temporal=None,
             also_criteria=self.also_criteria if own else None,
             also_temporal=None,
+            blend=STACK_BLEND if self.blend == BlendConfig() else self.blend,
         )
 
     def anatomy_sets(self) -> tuple[CriteriaSet, ...]:

@@ -76,7 +76,8 @@ def repair(
     codes, own = in_context(scene)
     decoded = canvas_distances(decode(prior.network, codes[frames]))
     measured = scene.measured[frames]
-    said = np.where(scene.lacking, 1.0, own)[frames]
+    # Of a slice its neighbors tell the shape, but hardly where its contours lie.
+    said = (np.ones_like(own) if scene.sequence.is_stack else own)[frames]
     weight = soundness(measured, decoded, config.blend) * said[:, None, None, None]
     if scene.distrust is not None:
         weight = weight * scene.distrust.on_canvas(scene.placement)[frames]

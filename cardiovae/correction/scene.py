@@ -45,7 +45,6 @@ class Scene:
         misfit_mm: How far the decoded contours of `encoded` lie from those of `cleaned`, (T,).
         trust: How much each frame is to be believed, shape (T,): 1 for sound ones, down to
             `LEAST_TRUST` for those that are broken badly, or lack what slices around them show.
-        lacking: Broken slices that lack it, shape (T,); what they do show may be sound.
         codes: The same, those of broken frames fitted to their sound part, shape (T, D).
         distrust: What was doubtful before; None = nothing is known.
     """
@@ -59,7 +58,6 @@ class Scene:
     spread: NDArray[np.float64]
     misfit_mm: NDArray[np.float64]
     trust: NDArray[np.float64]
-    lacking: NDArray[np.bool_]
     codes: NDArray[np.float64]
     distrust: Distrust | None = None
 
@@ -113,8 +111,8 @@ def see(
     if distrust is not None:
         trust = np.maximum(np.where(broken, trust * distrust.weights(), 1.0), LEAST_TRUST)
     return Scene(
-        sequence, placement, cleaned, broken, measured, encoded, spread, misfit, trust, lacking,
-        codes, distrust,
+        sequence, placement, cleaned, broken, measured, encoded, spread, misfit, trust, codes,
+        distrust,
     )  # fmt: skip
 
 

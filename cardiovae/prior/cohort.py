@@ -209,7 +209,10 @@ PHANTOMS = {"phantom": draw_phantoms, "short-axis phantom": draw_stacks}
 
 
 def _read_files(paths: Iterable[Path], config: DataConfig) -> list[Named]:
-    """Sequences of label map files; an ED and an ES file of one name and grid are one sequence."""
+    """Sequences of label map files; an ED and an ES file of one name and grid are one sequence.
+
+    Two stacks are two: their frames are slices.
+    """
     groups: dict[str, list[Named]] = {}
     for path in paths:
         name = stem(path)
@@ -218,7 +221,7 @@ def _read_files(paths: Iterable[Path], config: DataConfig) -> list[Named]:
     found = []
     for name, members in groups.items():
         grids = {(s.shape, s.spacing_mm, s.structures) for _, s in members}
-        if len(members) == 1 or len(grids) > 1:
+        if len(members) == 1 or len(grids) > 1 or members[0][1].is_stack:
             found += members
             continue
         ordered = sorted(members, key=lambda m: "_ES" in m[0])
