@@ -18,12 +18,14 @@ from cardiovae.cli.correcting import Corrector, Device
 from cardiovae.cli.decisions import Decision, read_decisions
 from cardiovae.cli.exits import ExitCode
 from cardiovae.cli.images import find_images
+from cardiovae.cli.judging import correcting_sets
 from cardiovae.cli.planning import Plan
 from cardiovae.cli.results import plan_targets
 from cardiovae.cli.screen import Screen
 from cardiovae.prior.shipped import DEFAULT_PRIOR, prior_folder
 
 if TYPE_CHECKING:
+    from cardiovae.audit.criteria import CriteriaSet
     from cardiovae.correction.config import CorrectConfig
 
 AT_A_TIME = 1
@@ -197,7 +199,8 @@ def correct(
             "--frame-time": frame_time, "--view": view, "--root": root,
             "--uncertainty": uncertainty, "--images": images, "--crisp": crisp or None,
         }  # fmt: skip
-        facts = _facts(corrector, _command(named, choices, overrides), how)
+        sets = correcting_sets(settings, cases, how)
+        facts = _facts(corrector, _command(named, choices, overrides), how, sets)
         wanted = Wanted(pages=None if no_report or part else "none")
         tally = into_folder(
             place,
@@ -273,19 +276,19 @@ def _decided(task: Task, decision: Decision | None) -> Task | None:
     return replace(task, keep=decision.word == "pass", expected=(*task.expected, *seen))
 
 
-def _facts(corrector: Corrector, command: list[str], how: options.Reading) -> dict[str, Any]:
+def _facts(
+    corrector: Corrector, command: list[str], how: options.Reading, sets: Sequence[CriteriaSet]
+) -> dict[str, Any]:
     """What run.json says of a correction of many."""
     from cardiovae.cli.outcome import run_facts
 
-    config = corrector.config
     settings = {
         "reading": how.to_json(),
         "method": corrector.method,
         "prior": corrector.prior,
         "seed": corrector.seed,
-        "config": asdict(config),
+        "config": asdict(corrector.config),
     }
-    sets = [*config.anatomy_sets()[:1], *config.temporal_sets()[:1]]
     return run_facts("correct", command, sets, settings)
 
 

@@ -13,6 +13,7 @@ from cardiovae.sequence import SAX
 
 if TYPE_CHECKING:
     from cardiovae.audit.criteria import CriteriaSet
+    from cardiovae.correction.config import CorrectConfig
 
 
 def anatomical_sets(name: str | None, cases: Cases, reading: Reading) -> tuple[CriteriaSet, ...]:
@@ -34,6 +35,25 @@ def anatomical_sets(name: str | None, cases: Cases, reading: Reading) -> tuple[C
     stacks = _stacks(cases, reading)
     names = [APICAL_SET][: False in stacks or not stacks] + [SHORT_AXIS_SET][: True in stacks]
     return tuple(map(anatomical, names))
+
+
+def correcting_sets(
+    config: CorrectConfig, cases: Cases, reading: Reading
+) -> tuple[CriteriaSet, ...]:
+    """The sets that judge what a correction returns, apical views first, motion last.
+
+    Args:
+        config: Settings of the correction, whose own sets win for the views they are for.
+        cases: The inputs.
+        reading: What the command line says of them.
+    """
+    from cardiovae.correction.config import STACK_CRITERIA
+
+    own = config.anatomy_sets()[0]
+    apical = [not of.judges_stacks for of in anatomical_sets(None, cases, reading)]
+    takes = {own.name if plain or own.judges_stacks else STACK_CRITERIA for plain in apical}
+    names = sorted(takes, key=lambda name: name == STACK_CRITERIA)
+    return (*map(anatomical, names), *config.temporal_sets()[: any(apical)])
 
 
 def _stacks(cases: Cases, reading: Reading) -> set[bool]:

@@ -24,7 +24,7 @@ def read_pair(
 ) -> dict[str, EchoSequence]:
     """The label maps of a pair on one grid: "prediction", "reference" and perhaps "before".
 
-    A spacing that only one of the files knows holds for all.
+    A spacing, or a distance between slices, that only one of the files knows holds for all.
 
     Args:
         pair: The files.
@@ -46,8 +46,24 @@ def read_pair(
     reference = read["reference"]
     for side, sequence in read.items():
         _check_grid(side, sequence, reference)
+        _check_slices(side, sequence, reference)
     known = next((s.spacing_mm for s in read.values() if s.spacing_mm is not None), None)
-    return {side: dataclasses.replace(s, spacing_mm=known) for side, s in read.items()}
+    apart = next((s.slice_mm for s in read.values() if s.slice_mm is not None), None)
+    return {
+        side: dataclasses.replace(s, spacing_mm=known, slice_mm=apart) for side, s in read.items()
+    }
+
+
+def _check_slices(side: str, sequence: EchoSequence, reference: EchoSequence) -> None:
+    """Raise where the slices of a stack and of its reference are known to lie differently."""
+    own, other = sequence.slice_mm, reference.slice_mm
+    if own is None or other is None or math.isclose(own, other, rel_tol=SPACING_TOLERANCE):
+        return
+    raise CardiovaeError(
+        f"{sequence.source}: {side} and reference need one distance between slices; this has "
+        f"{own:g} mm, {reference.source} has {other:g} mm; export the prediction on the grid of "
+        "the reference"
+    )
 
 
 def _check_grid(side: str, sequence: EchoSequence, reference: EchoSequence) -> None:

@@ -21,8 +21,9 @@ from cardiovae.indices.beats import Beats
 from cardiovae.indices.ejection import ed_es
 from cardiovae.indices.heart import Heart, heart_of
 from cardiovae.indices.measure import UNKNOWN, Cine, joined, measure_cine
+from cardiovae.indices.stack import measure_stack
 from cardiovae.labels import Label
-from cardiovae.sequence import APICAL, EchoSequence
+from cardiovae.sequence import APICAL, SAX, EchoSequence
 
 if TYPE_CHECKING:
     from cardiovae.evaluation.results import PairResult
@@ -32,9 +33,11 @@ VOLUMES = ("edv_ml", "esv_ml")
 INDICES = (
     "stroke_volume_ml", "fac_percent", "shortening_percent", "gls_percent", "lv_length_ed_mm",
     "lv_length_es_mm", "sphericity_ed", "sphericity_es", "mass_area_length_g", "wall_ed_mm",
-    "wall_es_mm", "la_area_mm2", "la_volume_ml",
+    "wall_es_mm", "la_area_mm2", "la_volume_ml", "lv_volume_ml", "rv_volume_ml", "mass_disks_g",
 )  # fmt: skip
 """Columns of the table of sequences, besides those on the ejection."""
+STACK_INDICES = ("ef_percent", "rv_edv_ml", "rv_esv_ml", "rv_ef_percent")
+"""Of patients with stacks of short-axis slices, too; elsewhere the ejection is told by itself."""
 NO_INSTANTS = "no two frames with different LV areas in the reference"
 
 
@@ -44,9 +47,10 @@ class PatientIndices:
 
     Args:
         patient: Whose.
-        views: The views that were used: both, one, or ("unknown",).
+        views: The views that were used: both, one, ("unknown",) or ("SAX",).
         sides: Of "reference", "prediction" and, if all files of these views have one, "before":
-            each of `VOLUMES` and `INDICES`, NaN where it cannot be measured.
+            each of `VOLUMES` and `INDICES`, of stacks of `STACK_INDICES`, too; NaN where it
+            cannot be measured.
     """
 
     patient: str
@@ -73,14 +77,16 @@ def cine_at(
 
     Args:
         sequence: Labels with their geometry.
-        instants: Frames, in the order they shall have.
+        instants: Frames, in the order they shall have. A stack is one instant and needs none.
         structures: What is annotated.
         view: What it shows, as the pair says.
 
     Returns:
-        The frames; None without an instant, and of a stack of short-axis slices.
+        The frames; None without an instant.
     """
-    if not instants or sequence.is_stack or view not in (*APICAL, None):
+    if sequence.is_stack:
+        return measure_stack(dataclasses.replace(sequence, structures=structures))
+    if not instants or view not in (*APICAL, None):
         return None
     labels = sequence.labels[:, :, list(instants)]
     chosen = dataclasses.replace(sequence, labels=labels, structures=structures, view=view)
@@ -106,19 +112,22 @@ def patient_indices(results: Sequence[PairResult]) -> tuple[PatientIndices, ...]
     for result in results:
         if result.sides["reference"].cine is not None:
             views = patients.setdefault(result.pair.patient, {})
-            views.setdefault(result.pair.view or UNKNOWN, []).append(result)
+            view = SAX if result.is_stack else result.pair.view or UNKNOWN
+            views.setdefault(view, []).append(result)
     return tuple(_of_patient(patient, views) for patient, views in sorted(patients.items()))
 
 
 def _of_patient(patient: str, views: Mapping[str, list[PairResult]]) -> PatientIndices:
-    known = tuple(view for view in ("A4C", "A2C") if view in views) or (UNKNOWN,)
+    known = tuple(view for view in ("A4C", "A2C") if view in views)
+    known = known or ((UNKNOWN,) if UNKNOWN in views else (SAX,))
+    names = (*VOLUMES, *INDICES, *(STACK_INDICES if known == (SAX,) else ()))
     beats = {view: _beats(_instants(views[view])) for view in known}
     sides = {}
     for side in ("reference", "prediction", "before"):
         if all(side in result.sides for view in known for result in views[view]):
             cines = [joined(_cines(views[view], side)) for view in known]
             heart = heart_of(cines, beats=beats)
-            sides[side] = MappingProxyType({name: heart[name] for name in (*VOLUMES, *INDICES)})
+            sides[side] = MappingProxyType({name: heart[name] for name in names})
     return PatientIndices(patient, known, MappingProxyType(sides))
 
 
@@ -128,9 +137,10 @@ def _cines(results: Sequence[PairResult], side: str) -> list[Cine]:
 
 
 def _instants(results: Sequence[PairResult]) -> tuple[int, int] | None:
-    """ED and ES among the instants of all files of a view, by the reference's areas."""
-    areas = [cine.values["lv_area_mm2"] for cine in _cines(results, "reference")]
-    return ed_es(np.concatenate(areas))
+    """ED and ES among the instants of all files of a view, by the reference's LV."""
+    size = "lv_disks_ml" if results[0].is_stack else "lv_area_mm2"
+    sizes = [cine.values[size] for cine in _cines(results, "reference")]
+    return ed_es(np.concatenate(sizes))
 
 
 def _beats(instants: tuple[int, int] | None) -> Beats:
@@ -159,7 +169,7 @@ def index_agreements(
     """
     names = [heart.patient for heart in hearts]
     found = []
-    for index in (*VOLUMES, *INDICES):
+    for index in (*VOLUMES, *INDICES, *STACK_INDICES):
         values = {s: [_value(heart, s, index) for heart in hearts] for s in ("reference", *sides)}
         for side in sides:
             agreed = agreement(
@@ -171,4 +181,4 @@ def index_agreements(
 
 
 def _value(heart: PatientIndices, side: str, index: str) -> float:
-    return heart.sides[side][index] if side in heart.sides else math.nan
+    return heart.sides.get(side, {}).get(index, math.nan)

@@ -15,6 +15,7 @@ from cardiovae.evaluation.indices import INDICES, NO_INSTANTS, sequence_heart
 from cardiovae.evaluation.pairing import Pair
 from cardiovae.indices.ejection import Disks, Ejection, ejection_of_disks, not_ejecting
 from cardiovae.indices.measure import Cine
+from cardiovae.indices.names import NO_NEWS
 from cardiovae.labels import ALL, Label
 from cardiovae.sequence import SAX
 
@@ -44,7 +45,8 @@ class Side:
         motion: Per temporal criteria set, the verdict; None for fewer than three frames, and for
             slices.
         disks: The LV at the instants of the pair; empty where the spacing is unknown.
-        cine: All that is measured at these instants; None without an LV in an apical view.
+        cine: All that is measured at these instants, or of the stack; None without an LV in an
+            apical view.
     """
 
     scores: FrameScores | None
@@ -183,9 +185,10 @@ def _indices(result: PairResult, side: str) -> dict[str, Any]:
         return {"indices_reason": "the reference shows no LV in an apical view"}
     view = f"{heart.views[0].name}: "
     told = (heart.indices[name].reason.removeprefix(view) for name in INDICES)
+    news = [reason for reason in told if reason and reason not in NO_NEWS]
     return {
         **{name: _known(heart[name]) for name in INDICES},
-        "indices_reason": "; ".join(dict.fromkeys(filter(None, told))),
+        "indices_reason": "; ".join(dict.fromkeys(news)),
     }
 
 

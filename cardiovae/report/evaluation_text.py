@@ -163,8 +163,9 @@ def index_table(record: Record) -> Table:
         )
     return Table(
         "Clinical indices",
-        "At the reference's ED and ES, biplane where both apical views are there; differences are "
-        "prediction minus reference, in the unit of the index. Strain is by lengths of contours.",
+        "At the reference's ED and ES, biplane where both apical views are there; of short-axis "
+        "stacks area times distance between slices. Differences are prediction minus reference, "
+        "in the unit of the index. Strain is by lengths of contours.",
         ("index", "", "patients", "bias", "limits of agreement", "mean absolute error", "r"),
         tuple(rows),
     )
