@@ -13,6 +13,7 @@ from cli_cases import run
 
 from cardiovae.audit.audit import audit_sequence
 from cardiovae.bank import load_bank
+from cardiovae.baselines.methods import ALONG_TIME, correct_by
 from cardiovae.cli.exits import ExitCode
 from cardiovae.correction.config import CorrectConfig
 from cardiovae.correction.correct import correct_sequence
@@ -236,3 +237,28 @@ def test_pipelines_of_monai_and_nnunet_correct_stacks_alike(prior, bank):
     slices = np.moveaxis(values, 2, 0)
     hooked = correct_segmentation(slices, labels="acdc", spacing_mm=SPACING)
     np.testing.assert_array_equal(np.moveaxis(hooked, 0, 2), ACDC.to_values(expected.labels))
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["identity", "largest-component", "morphological", "reconstruct", "nearest", "dichotomic"],
+)
+def test_baselines_are_judged_as_slices_too(prior, bank, method):
+    found = correct_by(method, damaged(1), prior, bank, CorrectConfig())
+    assert found.before[0].anatomy == "acdc"
+    assert found.after[0].temporal_set is None
+    assert (found.sequence.labels == Label.RV).any()
+
+
+@pytest.mark.parametrize("method", ALONG_TIME)
+def test_filters_along_time_refuse_slices(prior, bank, method):
+    with pytest.raises(ConfigError, match="no frames of a motion"):
+        correct_by(method, damaged(1), prior, bank, CorrectConfig())
+
+
+def test_a_cohort_of_apical_views_refuses_stacks(capsys, tmp_path):
+    path = tmp_path / "stack.nii.gz"
+    write(path, stack(0))
+    done = run(capsys, "population", path, "--labels", "acdc", "-o", tmp_path / "out")
+    assert done.code != 0
+    assert "a cohort is described over apical views" in done.err

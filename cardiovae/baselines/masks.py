@@ -57,13 +57,14 @@ def morphological(frame: Labels) -> Labels:
     """The plain repair of the authors of the published method (their `echo/default.yaml`).
 
     The largest 4-connected part of LV and of MYO; holes of MYO filled first, then those of the
-    LV, which wins; background that both together enclose becomes MYO. The LA stays as it is.
+    LV, which wins; background that both together enclose becomes MYO. The LA, or of a slice the
+    RV, stays as it is.
 
     Args:
         frame: Label map, shape (H, W).
     """
     lv, myo = (largest(frame == s, CROSS) for s in (Label.LV, Label.MYO))
-    result = np.where(frame == Label.LA, Label.LA, Label.BACKGROUND).astype(np.uint8)
+    result = np.where(frame > Label.MYO, frame, Label.BACKGROUND).astype(np.uint8)
     free = result == Label.BACKGROUND
     result[ndimage.binary_fill_holes(myo) & free] = Label.MYO
     result[ndimage.binary_fill_holes(lv) & free] = Label.LV

@@ -41,6 +41,7 @@ METHODS: Mapping[str, str] = MappingProxyType(
         "smooth": "all codes smoothed over time, every frame",
     }
 )
+ALONG_TIME = ("temporal-gaussian", "temporal-median", "smooth-attributes", "smooth")
 WITHOUT_PRIOR = (
     "identity",
     "largest-component",
@@ -90,10 +91,17 @@ def correct_by(
         progress: Called with the name of each step.
 
     Raises:
-        ConfigError: An unknown method or criteria set, or no prior or bank where one is needed.
+        ConfigError: An unknown method or criteria set, no prior or bank where one is needed, a
+            prior of another anatomy, or a filter along time for a stack of slices.
         ModelError: The prior lacks the model of this baseline.
     """
     check_method(method)
+    config = config.of(sequence)
+    if sequence.is_stack and method in ALONG_TIME:
+        raise ConfigError(
+            f"{sequence.source}: method '{method}' filters along time, and slices of a stack are "
+            "no frames of a motion"
+        )
     if method in WITHOUT_PRIOR:
         return _by_masks(method, sequence, config, seed, progress or _silent)
     if prior is None or bank is None:
@@ -157,10 +165,12 @@ def _by_prior(
     import numpy as np
 
     from cardiovae.baselines.outcome import Latent, recorded
+    from cardiovae.correction.correct import check_anatomy
     from cardiovae.correction.judge import Judge
     from cardiovae.correction.scene import see
     from cardiovae.correction.usual import usual
 
+    check_anatomy(sequence, prior)
     say("audit")
     judge = Judge(sequence, config.anatomy_sets(), config.temporal_sets())
     before = judge.audits(sequence)

@@ -70,7 +70,7 @@ def correct_sequence(
     """
     say = progress or (lambda step: None)
     config = config.of(sequence)
-    _check_anatomy(sequence, prior)
+    check_anatomy(sequence, prior)
     judge = Judge(sequence, config.anatomy_sets(), config.temporal_sets())
     say("audit")
     before = judge.audits(sequence)
@@ -115,8 +115,12 @@ def correct_sequence(
     )
 
 
-def _check_anatomy(sequence: EchoSequence, prior: ShapePrior) -> None:
-    """Refuse slices for a prior of apical views, and the other way round."""
+def check_anatomy(sequence: EchoSequence, prior: ShapePrior) -> None:
+    """Refuse slices for a prior of apical views, and the other way round.
+
+    Raises:
+        ConfigError: The prior knows another anatomy.
+    """
     if prior.structures != sequence.anatomy:
         shown, known = ("-".join(s.name for s in a) for a in (sequence.anatomy, prior.structures))
         fitting = SHORT_AXIS_PRIOR if sequence.is_stack else DEFAULT_PRIOR

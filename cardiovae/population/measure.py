@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cardiovae.attributes import ATTRIBUTES, measure_attributes
+from cardiovae.errors import CardiovaeError
 from cardiovae.indices.ejection import Disks, ed_es, lv_disks
 from cardiovae.labels import Label
 from cardiovae.sequence import EchoSequence
@@ -28,7 +29,15 @@ def measure_sequence(sequence: EchoSequence) -> dict[str, Any]:
         the frames of largest and smallest LV area, by frame, since no other can become ED or ES;
         and what is known of the sequence. Without a spacing nothing is measured: pixels of one
         file are not those of another.
+
+    Raises:
+        CardiovaeError: A stack of short-axis slices, whose attributes are others.
     """
+    if sequence.is_stack:
+        raise CardiovaeError(
+            f"{sequence.source}: a stack of short-axis slices; a cohort is described over apical "
+            "views, 'cardiovae indices' measures stacks"
+        )
     n = sequence.n_frames
     values: list[list[float | None]] = [[None] * len(ATTRIBUTES) for _ in range(n)]
     reasons: list[Mapping[str, str]] = [dict.fromkeys(ATTRIBUTES, NO_SPACING) for _ in range(n)]
