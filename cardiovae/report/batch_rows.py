@@ -264,8 +264,9 @@ def _change(
         n_implausible=len(implausible_frames(before)),
         worst_frame=_worst(before),
         open=_counts(old, "FN"),
-        fixed=array("I", (sum(a != "P" and b == "P" for a, b in pair) for pair in pairs)),
-        broken=array("I", (sum(a == "P" and b != "P" for a, b in pair) for pair in pairs)),
+        # What one of both was not asked is neither: a slice may lose or gain a structure.
+        fixed=array("I", (sum(a in "FN" and b == "P" for a, b in pair) for pair in pairs)),
+        broken=array("I", (sum(a == "P" and b in "FN" for a, b in pair) for pair in pairs)),
     )
 
 
