@@ -251,6 +251,16 @@ def test_a_correction_is_counted_by_what_it_fixed_and_broke(tmp_path):
     assert "ejection fraction, after minus before \N{MINUS SIGN}2.5" in text
 
 
+def test_a_structure_that_a_slice_gains_or_loses_is_neither_fixed_nor_broken():
+    before, after = (audited(good(4) | {HOLE: [5.0, 0.0, 0.0, 0.0]}) for _ in range(2))
+    one, other = (audit["criteria"][0] for audit in (before, after))
+    one["verdicts"], other["verdicts"] = "F--P", "-P-P"
+    done = {"status": "corrected", "reason": "", "n_changed_frames": 2, "changed_share": 0.1}
+    done |= {"ef_before": None, "ef_after": None}
+    change = row_of(as_record("a", after, before=before, correction=done), RULE_LIST).change
+    assert (change.open[0], change.fixed[0], change.broken[0]) == (1, 0, 0)
+
+
 def test_a_page_that_was_written_elsewhere_is_linked_where_there_is_no_own(tmp_path):
     values = good() | {HOLE: [1.0] * 3}
     page = "a b/50%/report.html"
