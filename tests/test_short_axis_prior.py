@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from cardiovae.errors import ModelError
+from cardiovae.errors import ConfigError, ModelError
 from cardiovae.labels import ACDC, SHORT_AXIS, STRUCTURES, Label
 from cardiovae.phantom.heart import draw_heart, draw_parameters
 from cardiovae.phantom.short_axis import draw_stack, draw_stack_parameters
@@ -186,3 +186,16 @@ def test_a_prior_of_ones_own_stacks_knows_whose_hearts_it_knows(tmp_path):
     assert set(np.unique(prior.instants)) >= {0.0, 1.0}
     assert prior.provenance["structures"] == ["lv", "myo", "rv"]
     assert "right ventricle" in (tmp_path / "prior" / "MODEL_CARD.md").read_text()
+
+
+def test_errors_of_networks_are_not_learned_of_stacks(tmp_path):
+    masks = tmp_path / "stack.npz"
+    masks.write_bytes(b"")
+    with pytest.raises(ConfigError, match="these are short-axis stacks"):
+        train_prior(
+            "tiny",
+            "short-axis phantom",
+            tmp_path / "prior",
+            errors=str(masks),
+            overrides=["train.adapt.n_steps=2", "data.n_phantoms=12"],
+        )

@@ -69,7 +69,8 @@ def correct(
         typer.Option(
             metavar="SET",
             help="Anatomical criteria that every returned frame passes: camus, camus-public or "
-            "your own .yaml file. Default: that of the preset.",
+            "your own .yaml file; stacks are judged by acdc or a set for slices. Default: that of "
+            "the preset.",
         ),
     ] = None,
     temporal: Annotated[

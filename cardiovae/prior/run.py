@@ -18,6 +18,7 @@ from cardiovae.config import apply_overrides, build_settings, read_preset
 from cardiovae.errors import ConfigError
 from cardiovae.io.atomic import refuse_to_replace, remove_leftovers
 from cardiovae.io.digest import file_sha256
+from cardiovae.labels import Label
 from cardiovae.prior.card import model_card
 from cardiovae.prior.cohort import Cohort, DataConfig, load_cohort, patient_of
 from cardiovae.prior.device import choose_device, repeatable
@@ -177,7 +178,7 @@ def load_errors(
     """The pairs to learn errors from, if any are to be learned, and facts about them.
 
     Raises:
-        ConfigError: The recipe learns errors and none are given.
+        ConfigError: The recipe learns errors and none are given, or of stacks.
         FileError: See `load_pairs`.
         ModelError: No usable pair.
     """
@@ -188,6 +189,11 @@ def load_errors(
         raise ConfigError(
             f"preset '{recipe.name}' learns the errors of a network too: give its predictions for "
             "the training data with --errors, or leave that out with --set train.adapt.n_steps=0"
+        )
+    if Label.RV in cohort.training.structures:
+        raise ConfigError(
+            f"preset '{recipe.name}': errors of networks are learned of apical views, and these are "
+            "short-axis stacks; leave that out with --set train.adapt.n_steps=0"
         )
     source = data or recipe.data.source
     patients = {patient_of(name, recipe.data.patient) for name in cohort.training.names}
