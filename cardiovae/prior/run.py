@@ -192,8 +192,8 @@ def load_errors(
         )
     if Label.RV in cohort.training.structures:
         raise ConfigError(
-            f"preset '{recipe.name}': errors of networks are learned of apical views, and these are "
-            "short-axis stacks; leave that out with --set train.adapt.n_steps=0"
+            f"preset '{recipe.name}': errors of networks are learned of apical views, and these "
+            "are short-axis stacks; leave that out with --set train.adapt.n_steps=0"
         )
     source = data or recipe.data.source
     patients = {patient_of(name, recipe.data.patient) for name in cohort.training.names}
