@@ -262,3 +262,25 @@ def test_a_cohort_of_apical_views_refuses_stacks(capsys, tmp_path):
     done = run(capsys, "population", path, "--labels", "acdc", "-o", tmp_path / "out")
     assert done.code != 0
     assert "a cohort is described over apical views" in done.err
+
+
+def test_a_slice_beyond_the_cavity_is_given_none(prior, bank):
+    """Near the apex a slice is wall alone; mending it is no reason to open it."""
+    truth = stack(3)
+    alone = [
+        t
+        for t in range(truth.n_frames)
+        if (truth.frame(t) == Label.MYO).any() and not (truth.frame(t) == Label.LV).any()
+    ]
+    assert alone
+    labels = truth.labels.copy()
+    for t in alone:
+        rows, cols = np.nonzero(truth.frame(t) == Label.MYO)
+        labels[rows.min() : rows.max() + 1, int(cols.mean()), t] = 0  # cut in two
+    broken = truth.with_labels(labels)
+    assert not valid(broken)
+    found = correct_sequence(broken, prior, bank, CorrectConfig())
+    assert valid(found.sequence)
+    for t in alone:
+        assert not (found.sequence.frame(t) == Label.LV).any()
+        assert (found.sequence.frame(t) == Label.MYO).any()

@@ -19,6 +19,7 @@ from cardiovae.correction.blend import render, soundness
 from cardiovae.correction.config import CorrectConfig
 from cardiovae.correction.judge import Judge
 from cardiovae.correction.scene import Scene
+from cardiovae.labels import Label
 from cardiovae.latent.search import bisect_segment
 from cardiovae.latent.smoothing import robust_weights, smooth
 from cardiovae.prior.codec import Floats, canvas_distances, decode
@@ -120,6 +121,7 @@ def _with_detail(
         native = render(
             distances[None], measured, labels, scene.placement, scene.sequence.structures, same
         )[:, :, 0]
+        native = without_new(scene, one.frame, native, judge.needed)
         if judge.frame_passes(native):
             return Repaired(native, distances, one.code, detail * one.own)
     return None
@@ -135,7 +137,10 @@ def _projected(
         n = len(codes)
         labels = np.repeat(scene.cleaned[:, :, :1], n, axis=2)
         structures = scene.sequence.structures
-        return render(canvas, canvas, labels, scene.placement, structures, 0.0)
+        found = render(canvas, canvas, labels, scene.placement, structures, 0.0)
+        for i in range(n):
+            found[:, :, i] = without_new(scene, one.frame, found[:, :, i], judge.needed)
+        return found
 
     def valid(codes: NDArray[np.float64]) -> NDArray[np.bool_]:
         return judge.frames_pass(native(codes))
@@ -152,6 +157,25 @@ def _projected(
             canvas = canvas_distances(decode(prior.network, found.code[None]))[0]
             best = Repaired(native(found.code[None])[:, :, 0], canvas, found.code, 0.0)
     return best
+
+
+def without_new(
+    scene: Scene, t: int, labels: NDArray[np.uint8], needed: tuple[Label, ...]
+) -> NDArray[np.uint8]:
+    """A repaired slice (H, W) without a cavity or RV that its mask lacked and nobody asks for.
+
+    Near base and apex a slice may lack either, and the prior cannot know where a heart ends. Of
+    apical views nothing is taken: there every structure has to be.
+    """
+    if not scene.sequence.is_stack:
+        return labels
+    kept = labels.copy()
+    for structure, instead in ((Label.LV, Label.MYO), (Label.RV, Label.BACKGROUND)):
+        walled = instead in (*scene.sequence.structures, Label.BACKGROUND)
+        shown = (scene.cleaned[:, :, t] == structure).any()
+        if walled and not shown and structure not in needed:
+            kept[labels == structure] = instead
+    return kept
 
 
 def as_input(scene: Scene, repaired: dict[int, Repaired]) -> Scene:
