@@ -266,7 +266,7 @@ def test_a_cohort_of_apical_views_refuses_stacks(capsys, tmp_path):
 
 def test_a_slice_beyond_the_cavity_is_given_none(prior, bank):
     """Near the apex a slice is wall alone; mending it is no reason to open it."""
-    truth = stack(3)
+    truth = stack(1, "ES")
     alone = [
         t
         for t in range(truth.n_frames)
