@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 from scipy.spatial import ConvexHull
+from slow_pixels import EIGHT, FOUR, flood
 
-EIGHT = [(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if (r, c) != (0, 0)]
-FOUR = [(-1, 0), (1, 0), (0, -1), (0, 1)]
 # Border pixels of a 4-connected contour by their edge and corner neighbors on it, and what they
 # add to the perimeter (Benkrid et al., 2000): 1 along, sqrt(2) across, the mean where it turns.
 STEPS = {
@@ -16,23 +15,6 @@ STEPS = {
     **dict.fromkeys([(0, 2), (1, 3)], math.sqrt(2)),
     **dict.fromkeys([(1, 1), (1, 2)], (1 + math.sqrt(2)) / 2),
 }
-
-
-def flood(pixels, steps):
-    """The pieces of a set of pixels, as sets."""
-    left, found = set(pixels), []
-    while left:
-        todo = [left.pop()]
-        piece = set(todo)
-        while todo:
-            r, c = todo.pop()
-            for dr, dc in steps:
-                if (r + dr, c + dc) in left:
-                    left.discard((r + dr, c + dc))
-                    piece.add((r + dr, c + dc))
-                    todo.append((r + dr, c + dc))
-        found.append(piece)
-    return found
 
 
 def around(pixels):

@@ -7,6 +7,7 @@ import pytest
 from audit_cases import heart, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow_pixels import EIGHT, FOUR, flood
 
 from cardiovae.audit import anatomy
 from cardiovae.audit.criteria import criteria
@@ -14,25 +15,6 @@ from cardiovae.phantom.corruption import corrupt_frame
 
 AREAS = sorted({c.metric for c in criteria("camus").criteria if c.unit == "mm2"})
 RATIOS = sorted({c.metric for c in criteria("camus").criteria if c.unit == "ratio"})
-EIGHT = [(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if (r, c) != (0, 0)]
-FOUR = [(-1, 0), (1, 0), (0, -1), (0, 1)]
-
-
-def flood(pixels, steps):
-    """The pieces of a set of pixels, as sets."""
-    left, found = set(pixels), []
-    while left:
-        todo = [left.pop()]
-        piece = set(todo)
-        while todo:
-            r, c = todo.pop()
-            for dr, dc in steps:
-                if (r + dr, c + dc) in left:
-                    left.discard((r + dr, c + dc))
-                    piece.add((r + dr, c + dc))
-                    todo.append((r + dr, c + dc))
-        found.append(piece)
-    return found
 
 
 class Oracle:

@@ -32,7 +32,7 @@ from cardiovae.correction.scene import Scene, see
 from cardiovae.correction.usual import replaced, usual
 from cardiovae.errors import ConfigError
 from cardiovae.prior.folder import ShapePrior
-from cardiovae.prior.shipped import DEFAULT_PRIOR, SHORT_AXIS_PRIOR
+from cardiovae.prior.shipped import default_prior
 from cardiovae.sequence import EchoSequence
 
 Progress = Callable[[str], None]
@@ -123,7 +123,7 @@ def check_anatomy(sequence: EchoSequence, prior: ShapePrior) -> None:
     """
     if prior.structures != sequence.anatomy:
         shown, known = ("-".join(s.name for s in a) for a in (sequence.anatomy, prior.structures))
-        fitting = SHORT_AXIS_PRIOR if sequence.is_stack else DEFAULT_PRIOR
+        fitting = default_prior(stack=sequence.is_stack)
         raise ConfigError(
             f"{sequence.source}: prior '{prior.name}' knows hearts of {known}, this is one of "
             f"{shown}; take the prior {fitting}"
